@@ -1,0 +1,46 @@
+# `make demo` and `make test` start from a bare Python 3.11 and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test check everyday docs lock bench clean chromium install
+
+demo: $(STAMP)
+	$(BIN)/ghostships demo --out demo-report
+
+install: $(STAMP)
+
+# Hash-checked, exactly the locked versions; the project itself is linked in without resolving anything.
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --prefer-binary -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $(STAMP)
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -m "not slow and not browser"
+
+test: check chromium
+	$(BIN)/python -m pytest -m "slow or browser"
+
+# The page is tested in a real browser; Debian's own package, installed only where it is missing.
+chromium:
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+
+docs: $(STAMP)
+	$(BIN)/python -m ghostships.tables docs/tables.md
+
+# Needs `uv` on the PATH; the lock holds versions and hashes, never an address.
+lock:
+	uv pip compile pyproject.toml --extra dev --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/river.py
+
+clean:
+	rm -rf $(VENV) demo-report

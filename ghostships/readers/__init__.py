@@ -1,0 +1,1 @@
+"""Files become tables here: containers, dialects, and one module per family of formats."""

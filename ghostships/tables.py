@@ -1,0 +1,669 @@
+"""Every table that crosses a module border: what one row is, its key, and each column's type, unit, range and meaning.
+
+`docs/tables.md`, the Parquet column metadata and `ghostships tables` are made from these declarations and nothing else.
+Bulk tables (positions, vessel_hours, rejects) travel as Polars frames, the small ones as pandas frames; both obey the same
+declaration. `check` splits a table into the rows that pass and the rows that break a rule, with the rule's name.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+
+Dtype = Literal["str", "int64", "float64", "bool", "time", "list[str]"]
+
+_POLARS: dict[str, pl.DataType] = {
+    "str": pl.String(),
+    "int64": pl.Int64(),
+    "float64": pl.Float64(),
+    "bool": pl.Boolean(),
+    "time": pl.Datetime("us", "UTC"),
+    "list[str]": pl.List(pl.String()),
+}
+_ARROW: dict[str, pa.DataType] = {
+    "str": pa.string(),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "bool": pa.bool_(),
+    "time": pa.timestamp("us", "UTC"),
+    "list[str]": pa.list_(pa.string()),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. `low` and `high` are inclusive; `values` lists all that may appear."""
+
+    name: str
+    dtype: Dtype
+    meaning: str
+    unit: str = ""
+    nullable: bool = False
+    low: float | None = None
+    high: float | None = None
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule over several columns: its name is what the user reads in `rejects`; `holds` is a Polars expression."""
+
+    name: str
+    holds: Callable[[], pl.Expr]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A declared table. `key` identifies a row and is also its sort order; `place` names the latitude and longitude columns."""
+
+    name: str
+    row: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    rules: tuple[Rule, ...] = ()
+    place: tuple[str, str] | None = None
+    public: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @property
+    def polars_schema(self) -> dict[str, pl.DataType]:
+        return {column.name: _POLARS[column.dtype] for column in self.columns}
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """Arrow schema whose fields carry unit and meaning as metadata."""
+        return pa.schema(
+            [
+                pa.field(c.name, _ARROW[c.dtype], c.nullable, {"unit": c.unit, "meaning": c.meaning})
+                for c in self.columns
+            ],
+            metadata={"ghostships_table": self.name, "ghostships_row": self.row},
+        )
+
+
+def _p(name: str, meaning: str, *, nullable: bool = False) -> Column:
+    return Column(name, "float64", meaning, "", nullable, 0.0, 1.0)
+
+
+def _lat(name: str, meaning: str, *, nullable: bool = False) -> Column:
+    return Column(name, "float64", meaning, "deg", nullable, -90.0, 90.0)
+
+
+def _lon(name: str, meaning: str, *, nullable: bool = False) -> Column:
+    return Column(name, "float64", meaning, "deg", nullable, -180.0, 180.0)
+
+
+def _before(first: str, second: str) -> Callable[[], pl.Expr]:
+    """True where `second` is missing or not earlier than `first`."""
+    return lambda: (pl.col(second) >= pl.col(first)).fill_null(True)
+
+
+VESSEL_KEY = Column("vessel_key", "str", "the ship: `mmsi:273...`, or `id:<file SHA-256 prefix>:<id>` without an MMSI")
+MMSI = Column("mmsi", "int64", "Maritime Mobile Service Identity", nullable=True, low=0, high=999_999_999)
+IMO = Column("imo", "int64", "IMO number with a valid check digit", nullable=True, low=1_000_000, high=9_999_999)
+NAME = Column("vessel_name", "str", "name as sent or listed; untrusted text", nullable=True)
+GAP_ID = Column("gap_id", "str", "`G-` and a hash of the vessel key and the position that opens the gap")
+
+POSITIONS = Table(
+    "positions",
+    "one message of one ship, with or without a position (91/181 and static data are heard, but say nothing of the place)",
+    ("vessel_key", "time_utc", "source_file", "source_row"),
+    (
+        VESSEL_KEY,
+        MMSI,
+        Column("time_utc", "time", "when it was sent or received"),
+        _lat("lat_deg", "latitude, WGS84, rounded to 1e-7; null: heard without a position", nullable=True),
+        _lon("lon_deg", "longitude, WGS84, rounded to 1e-7; null: heard without a position", nullable=True),
+        Column("sog_kn", "float64", "speed over ground; 102.3 is null", "kn", True, 0.0, 102.2),
+        Column("cog_deg", "float64", "course over ground; 360 is null", "deg", True, 0.0, 359.999),
+        Column("heading_deg", "float64", "true heading; 511 is null", "deg", True, 0.0, 360.0),
+        Column("nav_status", "int64", "navigational status code of ITU-R M.1371", "", True, 0, 15),
+        Column("ais_class", "str", "transponder class", nullable=True, values=("A", "B")),
+        IMO,
+        NAME,
+        Column("call_sign", "str", "radio call sign; untrusted text", nullable=True),
+        Column("ship_type", "int64", "ship and cargo type code of ITU-R M.1371", "", True, 0, 255),
+        Column("length_m", "float64", "length overall as sent", "m", True, 1.0, 500.0),
+        Column("draught_m", "float64", "draught as sent; 0 is null", "m", True, 0.1, 25.6),
+        Column("destination", "str", "destination as sent; untrusted text", nullable=True),
+        Column("source_file", "str", "first 12 hexadecimal digits of the file's SHA-256"),
+        Column("source_row", "int64", "physical line (text) or record (binary), counted from 1", "", low=1),
+    ),
+    rules=(Rule("lat_and_lon_together", lambda: pl.col("lat_deg").is_null() == pl.col("lon_deg").is_null()),),
+)
+
+VESSEL_HOURS = Table(
+    "vessel_hours",
+    "one ship in one UTC hour in which it was heard: the only summary of the bulk data, mergeable in any order",
+    ("vessel_key", "hour_utc"),
+    (
+        VESSEL_KEY,
+        MMSI,
+        Column("hour_utc", "time", "start of the hour"),
+        Column("n_messages", "int64", "messages heard, with or without a position", low=1),
+        Column("n_positions", "int64", "messages with a position", low=0),
+        Column("n_moving", "int64", "positions with a speed of at least 0.5 kn", low=0),
+        Column("first_heard_utc", "time", "first message of the hour"),
+        Column("last_heard_utc", "time", "last message of the hour"),
+        Column("first_utc", "time", "first position of the hour", nullable=True),
+        _lat("first_lat_deg", "latitude of the first position", nullable=True),
+        _lon("first_lon_deg", "longitude of the first position", nullable=True),
+        Column("first_source", "str", "`<file SHA-256 prefix>:<row>` of the first message"),
+        Column("last_utc", "time", "last position of the hour", nullable=True),
+        _lat("last_lat_deg", "latitude of the last position", nullable=True),
+        _lon("last_lon_deg", "longitude of the last position", nullable=True),
+        Column("last_source", "str", "`<file SHA-256 prefix>:<row>` of the last message"),
+        Column("cell", "int64", "equal-area cell of the last position (`sea.cell`)", nullable=True),
+        Column("max_step_kn", "float64", "largest speed implied by two consecutive positions", "kn", True, 0.0),
+        Column("ais_class", "str", "transponder class, A if ever A", nullable=True, values=("A", "B")),
+    ),
+    rules=(Rule("hour_ends_after_it_starts", _before("first_heard_utc", "last_heard_utc")),),
+)
+
+SEGMENTS = Table(
+    "segments",
+    "one believable track of one hull",
+    ("segment_id",),
+    (
+        Column("segment_id", "str", "`S-` and a hash of the vessel key and the segment's first position"),
+        VESSEL_KEY,
+        Column("hull", "int64", "number of the hull under this vessel key, 0 for the first heard", low=0),
+        Column("start_utc", "time", "first position"),
+        Column("end_utc", "time", "last position"),
+        Column("n_positions", "int64", "positions in the segment", low=0),
+        Column("reason", "str", "why the track was split here, or `whole`"),
+    ),
+    rules=(Rule("segment_ends_after_it_starts", _before("start_utc", "end_utc")),),
+)
+
+GAPS = Table(
+    "gaps",
+    "one silence of one ship, at least the policy's `min_gap_h` long",
+    ("gap_id",),
+    (
+        GAP_ID,
+        VESSEL_KEY,
+        MMSI,
+        IMO,
+        NAME,
+        Column("segment_id", "str", "the hull's segment; hash of vessel key and the segment's first position"),
+        Column("start_utc", "time", "last time heard before the silence"),
+        Column("end_utc", "time", "first time heard after it; null while open", nullable=True),
+        Column("duration_h", "float64", "length of the silence", "h", True, 0.0),
+        _lat("start_lat_deg", "last known place before the silence"),
+        _lon("start_lon_deg", "last known place before the silence"),
+        _lat("end_lat_deg", "first known place after it", nullable=True),
+        _lon("end_lon_deg", "first known place after it", nullable=True),
+        Column("distance_gc_nm", "float64", "great circle between the two places", "nm", True, 0.0),
+        Column("distance_nm", "float64", "by sea between the two places; null outside the sea grid", "nm", True, 0.0),
+        Column("implied_speed_kn", "float64", "sea distance (else great circle) over duration", "kn", True, 0.0),
+        Column("start_port", "str", "port whose radius holds the start", nullable=True),
+        Column("end_port", "str", "port whose radius holds the end", nullable=True),
+        Column("is_open", "bool", "silent at the end of the data"),
+        Column("state", "str", "void: the feed was down", values=("open", "closed", "void")),
+        Column("expected_heard", "float64", "hours in which it should have been heard on the quietest course", "h", True, 0),
+        _p("p_off", "lower bound of the probability that the transponder was off; null: cannot say", nullable=True),
+        Column("n_other_ships_heard", "int64", "other ships heard near its course during the silence", low=0),
+        Column("start_source", "str", "`<file SHA-256 prefix>:<row>` of the message that opens the gap"),
+        Column("end_source", "str", "`<file SHA-256 prefix>:<row>` of the message that closes it", nullable=True),
+    ),
+    rules=(
+        Rule("gap_ends_after_it_starts", _before("start_utc", "end_utc")),
+        Rule("open_has_no_end", lambda: pl.col("is_open") == pl.col("end_utc").is_null()),
+    ),
+    place=("start_lat_deg", "start_lon_deg"),
+    public=True,
+)
+
+REACH = Table(
+    "reach",
+    "one gap and one port: could the ship have called there and come back in time?",
+    ("gap_id", "port"),
+    (
+        GAP_ID,
+        Column("port", "str", "port of the route file"),
+        Column("distance_from_nm", "float64", "by sea from the start of the gap to the port", "nm", True, 0.0),
+        Column("distance_to_nm", "float64", "by sea from the port to the end of the gap", "nm", True, 0.0),
+        Column("fastest_kn", "float64", "practical top speed of the ship", "kn", False, 0.1),
+        Column("earliest_arrival_utc", "time", "gap start + distance / fastest_kn", nullable=True),
+        Column("latest_departure_utc", "time", "gap end - distance / fastest_kn; null while open", nullable=True),
+        Column("slack_h", "float64", "latest departure - earliest arrival; null: unknown or open", "h", True),
+        Column("needs_kn", "float64", "speed needed to call, stay the minimum and come back", "kn", True, 0.0),
+        Column(
+            "verdict",
+            "str",
+            "feasible; marginal: only with the most optimistic distances; impossible; unknown: no distance",
+            values=("feasible", "marginal", "impossible", "unknown"),
+        ),
+    ),
+    public=True,
+)
+
+SIGHTINGS = Table(
+    "sightings",
+    "one statement of one source about one ship (or an empty berth, or containers) in a picture",
+    ("sighting_id",),
+    (
+        Column("sighting_id", "str", "as given, else `O-` and a hash of the row"),
+        Column("observation_type", "str", "what was seen", values=("vessel", "absent", "containers", "ais")),
+        Column("observation_group", "str", "same picture or ship-day: one likelihood", nullable=True),
+        Column("start_utc", "time", "first instant the observation may belong to"),
+        Column("end_utc", "time", "last instant; equal to the start for a picture with a time"),
+        _lat("lat_deg", "latitude", nullable=True),
+        _lon("lon_deg", "longitude", nullable=True),
+        Column("position_sigma_m", "float64", "standard error of the place", "m", True, 0.0),
+        Column("length_m", "float64", "length as measured", "m", True, 1.0, 500.0),
+        Column("length_sigma_m", "float64", "standard error as claimed", "m", True, 0.0),
+        Column("sensor", "str", "sensor as given", nullable=True),
+        Column("scene_id", "str", "the picture it was seen in", nullable=True),
+        Column("port", "str", "port of the route file; `A|B` when the source leaves it open", nullable=True),
+        Column("berth", "str", "berth of the route file, else as given", nullable=True),
+        NAME,
+        IMO,
+        Column("identification_basis", "str", "how the name was found, as given", nullable=True),
+        _p("p_name_correct", "probability that the name is right", nullable=True),
+        Column("source", "str", "publisher or provider; `<file SHA-256 prefix>:<row>` when none is given"),
+        Column("source_url", "str", "where it was published", nullable=True),
+        Column("retrieved_utc", "time", "when the statement was retrieved", nullable=True),
+        Column("source_row", "str", "`<file SHA-256 prefix>:<row>` of the line it comes from"),
+        Column("note", "str", "the source's remark; untrusted text", nullable=True),
+    ),
+    rules=(
+        Rule("window_ends_after_it_starts", _before("start_utc", "end_utc")),
+        Rule("lat_and_lon_together", lambda: pl.col("lat_deg").is_null() == pl.col("lon_deg").is_null()),
+        Rule("sighting_has_a_place", lambda: pl.col("lat_deg").is_not_null() | pl.col("port").is_not_null()),
+    ),
+    place=("lat_deg", "lon_deg"),
+    public=True,
+)
+
+SCENES = Table(
+    "scenes",
+    "one picture that was looked at, with or without ships",
+    ("scene_id",),
+    (
+        Column("scene_id", "str", "as given"),
+        Column("start_utc", "time", "when it was taken"),
+        Column("end_utc", "time", "end of taking; equal to the start for a snapshot"),
+        Column("wkt", "str", "footprint, lon lat in degrees"),
+        Column("sensor", "str", "sensor as given", nullable=True),
+        _p("clear_fraction", "share of the footprint without cloud; 1 for radar"),
+        Column("source_row", "str", "`<file SHA-256 prefix>:<row>` of the line it comes from"),
+    ),
+    rules=(Rule("scene_ends_after_it_starts", _before("start_utc", "end_utc")),),
+    public=True,
+)
+
+REGISTRY = Table(
+    "registry",
+    "one ship of a registry or watch list, as listed",
+    ("source_row",),
+    (
+        MMSI,
+        IMO,
+        NAME,
+        Column("length_m", "float64", "length overall", "m", True, 1.0, 500.0),
+        Column("teu", "float64", "capacity in 20-foot containers", "", True, 0.0),
+        Column("list", "str", "name of the list; null: a registry row, not a listing", nullable=True),
+        Column("since", "str", "date of listing, ISO", nullable=True),
+        Column("source_row", "str", "`<file SHA-256 prefix>:<row>` of the line it comes from"),
+    ),
+)
+
+PORT_CALLS = Table(
+    "port_calls",
+    "one stay of one hull at one port: bounds, not times",
+    ("call_id",),
+    (
+        Column("call_id", "str", "`C-` and a hash of the port and its sightings"),
+        Column("port", "str", "port of the route file; `A|B` when the sources leave it open"),
+        Column("arrival_not_before_utc", "time", "last clear picture without it; null: unknown", nullable=True),
+        Column("arrival_not_after_utc", "time", "first sighting"),
+        Column("departure_not_before_utc", "time", "last sighting"),
+        Column("departure_not_after_utc", "time", "first clear picture without it; null: unknown", nullable=True),
+        Column("n_sightings", "int64", "independent sightings (rows of one ship-day count once)", low=1),
+        Column("length_m", "float64", "combined length", "m", True, 1.0, 500.0),
+        Column("berths", "list[str]", "berths in order of time"),
+        Column("kind", "str", "who it was", values=("dark", "transmitting", "unattributed")),
+        Column("vessel_key", "str", "the ship it is put down to, if any", nullable=True),
+        MMSI,
+        _p("p_vessel", "probability that it was this ship", nullable=True),
+        NAME,
+        IMO,
+        Column("length_sigma_m", "float64", "standard error of the combined length", "m", True, 0.0),
+        Column("in_trade", "bool", "false: a berth or size outside the trade of the route (a coal pier, say)"),
+        Column("sighting_ids", "list[str]", "its sightings"),
+        Column("continues_call_id", "str", "the call of which this may be the continuation", nullable=True),
+        _p("p_continues", "probability that it is that call's continuation", nullable=True),
+        _lat("lat_deg", "port point"),
+        _lon("lon_deg", "port point"),
+        Column("because", "str", "why these sightings are one call"),
+    ),
+    place=("lat_deg", "lon_deg"),
+    public=True,
+)
+
+MATCHES = Table(
+    "matches",
+    "one sighting and one hypothesis about who it was; the rows of one sighting sum to 1",
+    ("match_id",),
+    (
+        Column("match_id", "str", "`M-` and a hash of sighting, hypothesis and ship"),
+        Column("sighting_id", "str", "the sighting"),
+        Column("call_id", "str", "the port call it belongs to", nullable=True),
+        Column("hypothesis", "str", "who it was", values=("transmitting", "dark", "none")),
+        Column("vessel_key", "str", "the ship; null for none", nullable=True),
+        MMSI,
+        Column("gap_id", "str", "the gap, for dark", nullable=True),
+        _p("p_match", "probability of the hypothesis"),
+    ),
+    public=True,
+)
+
+EVIDENCE = Table(
+    "evidence",
+    "one factor of one subject; the bits of a subject add up to its log-odds",
+    ("subject_id", "rank"),
+    (
+        Column("subject_id", "str", "gap, match or trip"),
+        Column("rank", "int64", "order in which the factors are added", low=0),
+        Column("factor", "str", "name of the factor"),
+        Column("bits", "float64", "the change it makes, in steps of 0.001", "bit"),
+        Column("because", "str", "a sentence with the values seen"),
+    ),
+    public=True,
+)
+
+ROUND_TRIPS = Table(
+    "round_trips",
+    "one cycle: last port heard, silence, the dark port, silence, next port",
+    ("trip_id",),
+    (
+        Column("trip_id", "str", "`T-` and a hash of its gap or call and the cycle's number"),
+        Column("vessel_key", "str", "the ship; null: unattributed", nullable=True),
+        MMSI,
+        NAME,
+        IMO,
+        Column("origin_port", "str", "last port before", nullable=True),
+        Column("dark_port", "str", "the port of the call nobody reported"),
+        Column("destination_port", "str", "next port after", nullable=True),
+        Column("dark_start_utc", "time", "start of the silence", nullable=True),
+        Column("dark_end_utc", "time", "end of the silence", nullable=True),
+        Column("gap_ids", "list[str]", "the silences it spans"),
+        Column("call_ids", "list[str]", "the calls that carry it"),
+        Column("n_sightings", "int64", "sightings that carry it", low=0),
+        _p("p_trip", "probability of the trip; null when unattributed", nullable=True),
+        _p("p_trip_without_habit", "the same without the ship's other calls", nullable=True),
+        _p("p_trip_without_watchlist", "the same without watch lists", nullable=True),
+        Column("tier", "str", "what carries it", values=("seen", "inferred", "pictures_only", "unattributed")),
+        Column("is_flagged", "bool", "p_trip reaches the route's threshold; tier seen or inferred"),
+        Column("needs_kn", "float64", "speed needed to call and come back", "kn", True, 0.0),
+        Column("slack_h", "float64", "time to spare at top speed", "h", True),
+        Column("alternatives", "str", "other ports that fit, with p"),
+        Column("weakest_link", "str", "what moves p most when taken away"),
+        Column("containers_low", "int64", "lowest load scenario", "containers", True, 0),
+        Column("containers_high", "int64", "highest load scenario", "containers", True, 0),
+        Column("because", "str", "one sentence for the reader"),
+        Column("cycle", "int64", "number of the cycle within the silence, from 1", low=1),
+        Column("n_calls_p05", "int64", "calls in the silence: 5th percentile", nullable=True, low=0),
+        Column("n_calls_p50", "int64", "calls in the silence: median", nullable=True, low=0),
+        Column("n_calls_p95", "int64", "calls in the silence: 95th percentile", nullable=True, low=0),
+        _lat("lat_deg", "dark port"),
+        _lon("lon_deg", "dark port"),
+    ),
+    rules=(Rule("silence_ends_after_it_starts", _before("dark_start_utc", "dark_end_utc")),),
+    place=("lat_deg", "lon_deg"),
+    public=True,
+)
+
+TRACKS = Table(
+    "tracks",
+    "one kept point of a ship's believable track, simplified for the map",
+    ("vessel_key", "segment_id", "time_utc"),
+    (
+        VESSEL_KEY,
+        Column("segment_id", "str", "the hull's segment"),
+        Column("time_utc", "time", "time of the position"),
+        _lat("lat_deg", "latitude"),
+        _lon("lon_deg", "longitude"),
+    ),
+    public=True,
+)
+
+STOPS = Table(
+    "stops",
+    "one stay of a transmitting ship within a port's radius",
+    ("vessel_key", "start_utc", "port"),
+    (
+        VESSEL_KEY,
+        Column("segment_id", "str", "the hull's segment"),
+        Column("port", "str", "port of the route file"),
+        Column("start_utc", "time", "first position of the stay"),
+        Column("end_utc", "time", "last position of the stay"),
+    ),
+    rules=(Rule("stop_ends_after_it_starts", _before("start_utc", "end_utc")),),
+)
+
+VESSELS = Table(
+    "vessels",
+    "one hull heard in the data or named in pictures",
+    ("vessel_key",),
+    (
+        VESSEL_KEY,
+        MMSI,
+        IMO,
+        NAME,
+        Column("all_mmsi", "list[str]", "every MMSI it used"),
+        Column("all_imo", "list[str]", "every IMO number it sent"),
+        Column("all_names", "list[str]", "every name it sent; untrusted text"),
+        Column("call_signs", "list[str]", "every call sign it sent; untrusted text"),
+        Column("ais_class", "str", "transponder class", nullable=True, values=("A", "B")),
+        Column("ship_type", "int64", "type code sent most often", "", True, 0, 255),
+        Column("length_m", "float64", "length: registry, else sent most often", "m", True, 1.0, 500.0),
+        Column("fastest_kn", "float64", "practical top speed", "kn", True, 0.1),
+        Column("draughts_m", "list[str]", "draughts sent, with the day each was first sent"),
+        Column("destinations", "list[str]", "destinations sent; untrusted text"),
+        Column("first_heard_utc", "time", "first message", nullable=True),
+        Column("last_heard_utc", "time", "last message", nullable=True),
+        Column("watch_list_hits", "list[str]", "`list (since date, matched by key)`"),
+        Column("identity_note", "str", "shared MMSI, reserved number, same IMO elsewhere", nullable=True),
+        Column("n_gaps", "int64", "gaps", low=0),
+        Column("n_trips", "int64", "flagged trips", low=0),
+    ),
+    public=True,
+)
+
+REJECTS = Table(
+    "rejects",
+    "one refused row, with its bytes",
+    ("file_sha256", "row", "rule"),
+    (
+        Column("file_sha256", "str", "SHA-256 of the file"),
+        Column("row", "int64", "physical line (text) or record (binary), counted from 1", low=1),
+        Column("rule", "str", "the rule it broke"),
+        Column("raw", "str", "the original bytes, what is not printable ASCII escaped as \\xNN"),
+    ),
+    public=True,
+)
+
+THROUGHPUT = Table(
+    "throughput",
+    "one period and one definition of a call count or container count",
+    ("period_start", "period_end", "definition", "source"),
+    (
+        Column("period_start", "str", "first day, month or year-month, ISO"),
+        Column("period_end", "str", "last day, month or year-month, ISO"),
+        Column("definition", "str", "seen, estimated or claimed, and of what"),
+        Column("source", "str", "ghostships, or the publisher of a claim"),
+        Column("n_calls_low", "float64", "calls, low", "calls", True, 0.0),
+        Column("n_calls", "float64", "calls, best", "calls", True, 0.0),
+        Column("n_calls_high", "float64", "calls, high", "calls", True, 0.0),
+        Column("containers_low", "float64", "containers, lowest load scenario", "containers", True, 0.0),
+        Column("containers_high", "float64", "containers, highest load scenario", "containers", True, 0.0),
+        Column("assumptions", "str", "what the number rests on, arithmetic included"),
+        Column("source_url", "str", "where a claim was published", nullable=True),
+    ),
+    public=True,
+)
+
+ALL: dict[str, Table] = {
+    table.name: table
+    for table in (
+        POSITIONS,
+        VESSEL_HOURS,
+        SEGMENTS,
+        GAPS,
+        REACH,
+        SIGHTINGS,
+        SCENES,
+        REGISTRY,
+        PORT_CALLS,
+        MATCHES,
+        EVIDENCE,
+        ROUND_TRIPS,
+        TRACKS,
+        STOPS,
+        VESSELS,
+        REJECTS,
+        THROUGHPUT,
+    )
+}
+PUBLIC: tuple[Table, ...] = tuple(table for table in ALL.values() if table.public)
+
+
+def broken_rule(table: Table) -> pl.Expr:
+    """Polars expression: the name of the first rule a row breaks, null where it passes.
+
+    Column rules are named `<column>_missing`, `<column>_not_finite`, `<column>_range`, `<column>_value`; then the table's own.
+    NaN never passes a range: it is its own rule, because `nan > 90` is false.
+    """
+    rules: list[tuple[str, pl.Expr]] = []
+    for column in table.columns:
+        value = pl.col(column.name)
+        if not column.nullable:
+            rules.append((f"{column.name}_missing", value.is_null()))
+        if column.dtype == "float64":
+            rules.append((f"{column.name}_not_finite", ~value.is_finite().fill_null(True)))
+        if column.low is not None:
+            rules.append((f"{column.name}_range", (value < column.low).fill_null(False)))
+        if column.high is not None:
+            rules.append((f"{column.name}_range", (value > column.high).fill_null(False)))
+        if column.values:
+            rules.append((f"{column.name}_value", ~value.is_in(list(column.values)).fill_null(True)))
+    rules.extend((rule.name, ~rule.holds().fill_null(True)) for rule in table.rules)
+    return pl.coalesce([pl.when(broken).then(pl.lit(name)) for name, broken in rules])
+
+
+def check(frame: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Split rows into those that pass and those that break a rule.
+
+    Returns
+    -------
+    passed : the declared columns in declared order
+    rejects : all columns of the input, with `rule` added
+    """
+    marked = frame.with_columns(rule=broken_rule(table))
+    passed = marked.filter(pl.col("rule").is_null()).select(table.names)
+    return passed, marked.filter(pl.col("rule").is_not_null())
+
+
+def empty_polars(table: Table) -> pl.DataFrame:
+    """The table without rows."""
+    return pl.DataFrame(schema=table.polars_schema)
+
+
+def to_arrow(frame: pd.DataFrame | pl.DataFrame, table: Table) -> pa.Table:
+    """Declared columns, order, types and sort order, with the metadata; what is written to disk.
+
+    Raises
+    ------
+    KeyError
+        when a declared column is missing: a step that forgets a column is a bug, not bad input.
+    """
+    if isinstance(frame, pl.DataFrame):
+        arrow = frame.select([pl.col(c.name).cast(_POLARS[c.dtype]) for c in table.columns]).to_arrow()
+        arrow = arrow.cast(pa.schema([pa.field(c.name, _ARROW[c.dtype]) for c in table.columns]))
+    else:
+        arrays = [
+            pa.array(_plain(frame[c.name], c.dtype), type=_ARROW[c.dtype], from_pandas=True) for c in table.columns
+        ]
+        arrow = pa.table(arrays, names=table.names)
+    arrow = arrow.sort_by([(key, "ascending") for key in table.key])
+    return pa.Table.from_arrays(arrow.columns, schema=table.arrow_schema)
+
+
+def _plain(values: pd.Series, dtype: Dtype) -> pd.Series | list[object]:
+    """Lists as Python lists (pandas keeps them as objects), everything else as it is."""
+    if dtype == "list[str]":
+        return [list(map(str, v)) if v is not None else [] for v in values]
+    if dtype in ("str", "int64"):
+        return [None if v is None or v is pd.NA or v != v else v for v in values.astype(object)]
+    return values
+
+
+def to_pandas(frame: pd.DataFrame | pl.DataFrame | pa.Table, table: Table) -> pd.DataFrame:
+    """The table as pandas: `str`, `Int64`, `float64`, `boolean`, `datetime64[us, UTC]`, lists as objects; sorted by key."""
+    arrow = frame if isinstance(frame, pa.Table) else to_arrow(frame, table)
+    out = pd.DataFrame(index=range(arrow.num_rows))
+    for column in table.columns:
+        values = arrow.column(column.name)
+        if column.dtype == "int64":
+            out[column.name] = pd.array(values.to_pylist(), dtype="Int64")
+        elif column.dtype == "bool":
+            out[column.name] = pd.array(values.to_pylist(), dtype="boolean" if column.nullable else "bool")
+        elif column.dtype == "list[str]":
+            out[column.name] = pd.Series(values.to_pylist(), dtype=object, index=out.index)
+        elif column.dtype == "time":
+            out[column.name] = pd.Series(values.to_pandas(), index=out.index).astype("datetime64[us, UTC]")
+        elif column.dtype == "str":
+            out[column.name] = pd.Series(values.to_pylist(), dtype="str", index=out.index)
+        else:
+            out[column.name] = values.to_pandas().astype("float64").to_numpy()
+    return out
+
+
+def empty_pandas(table: Table) -> pd.DataFrame:
+    """The table without rows, with pandas types."""
+    return to_pandas(table.arrow_schema.empty_table(), table)
+
+
+def describe() -> str:
+    """`docs/tables.md`: every table and column, with unit and meaning."""
+    lines = [
+        "# Tables",
+        "",
+        "Made from `ghostships/tables.py` by `make docs`; do not edit. `?` marks columns that may be null. Times are",
+        "`timestamp[us, UTC]`; probabilities are rounded to 1e-6, bits are in steps of 0.001.",
+    ]
+    for table in sorted(ALL.values(), key=lambda t: not t.public):
+        kind = "in the output folder" if table.public else "inside the run"
+        lines += ["", f"## {table.name}", "", f"One row: {table.row}. Key: {', '.join(table.key)}. ({kind})", ""]
+        lines += ["| column | type | unit | range | meaning |", "|---|---|---|---|---|"]
+        for c in table.columns:
+            bounds = ", ".join(c.values) or (
+                "" if c.low is None and c.high is None else f"{_bound(c.low)} to {_bound(c.high)}"
+            )
+            mark = "?" if c.nullable else ""
+            meaning = c.meaning.replace("|", "\\|")
+            lines.append(f"| `{c.name}`{mark} | {c.dtype} | {c.unit} | {bounds} | {meaning} |")
+        if table.rules:
+            lines += ["", "Rules: " + ", ".join(f"`{rule.name}`" for rule in table.rules) + "."]
+    return "\n".join(lines) + "\n"
+
+
+def _bound(value: float | None) -> str:
+    return "" if value is None else f"{value:g}" if abs(value) < 1e6 else f"{value:.0f}"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(describe(), encoding="utf-8")

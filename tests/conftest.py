@@ -1,0 +1,24 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real files beside the checkout; tests that need it are skipped where it is absent."""
+    folder = CHECKOUT.parent / "shared"
+    if not (folder / "data").is_dir():
+        pytest.skip("the shared folder of real files is not beside this checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fixtures() -> Path:
+    """The project's own small files."""
+    return CHECKOUT / "fixtures"
