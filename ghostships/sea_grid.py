@@ -132,17 +132,23 @@ class Cache:
         self.folder = folder
 
     def get(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[np.generic] | None:
-        """The array, or None where there is none to trust."""
+        """The array, or None where there is none to trust.
+
+        It is mapped, not read: the fields of many ports then take page cache, which the system may drop, and no memory of ours.
+        """
         if self.folder is None:
             return None
+        path = self.folder / name
         try:
-            with (self.folder / name).open("rb") as file:
-                digest, body = file.read(32), file.read()
-        except OSError:
+            with path.open("rb") as file:
+                digest = file.read(32)
+                if hashlib.file_digest(file, "sha256").digest() != digest:
+                    return None
+                if file.tell() != 32 + int(np.prod(shape)) * np.dtype(dtype).itemsize:
+                    return None
+            return np.memmap(path, dtype=dtype, mode="r", offset=32, shape=shape)
+        except (OSError, ValueError):
             return None
-        if len(body) != int(np.prod(shape)) * np.dtype(dtype).itemsize or hashlib.sha256(body).digest() != digest:
-            return None
-        return np.frombuffer(body, dtype=dtype).reshape(shape)
 
     def put(self, name: str, array: npt.NDArray[np.generic]) -> None:
         """Keep the array for the next run, if the folder allows it."""
@@ -260,11 +266,12 @@ class Grid:
         recipe = f"{_ALGORITHM} {self.key} {lat_deg:.6f} {lon_deg:.6f} {_SOURCE_RADIUS_CELLS} {skfmm.__version__}"
         name = f"field-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
         kept = cache.get(name, self.water.shape, np.float32)
-        if kept is not None:
-            return kept.astype(np.float32, copy=False)
-        field = self._march(lat_deg, lon_deg)
-        cache.put(name, field)
-        return field
+        if kept is None:
+            field = self._march(lat_deg, lon_deg)
+            cache.put(name, field)
+            kept = cache.get(name, self.water.shape, np.float32)
+            return field if kept is None else kept.astype(np.float32, copy=False)
+        return kept.astype(np.float32, copy=False)
 
     def _march(self, lat_deg: float, lon_deg: float) -> npt.NDArray[np.float32]:
         """Fast marching of order 2 outward from a small disc of water around the place (Sethian 1996; scikit-fmm)."""

@@ -6,7 +6,6 @@ import json
 import logging
 import math
 import sys
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -15,22 +14,15 @@ from typing import Any, Literal
 import pandas as pd
 
 from ghostships.errors import UsageError
+from ghostships.report.text import shown
 
 LogFormat = Literal["text", "json"]
 log = logging.getLogger("ghostships")
 
-# Cc control, Cf format (bidi overrides, zero width), Cs lone surrogate, Co private, Zl/Zp line and paragraph separators.
-_UNSAFE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
-
-def visible(value: object, *, max_characters: int = 200) -> str:
-    """Text from the input on one line: control, bidi and zero-width characters shown as `⟨U+202E⟩`, long text cut and said so."""
-    text = str(value)
-    cut = len(text) - max_characters
-    shown = "".join(
-        f"⟨U+{ord(c):04X}⟩" if unicodedata.category(c) in _UNSAFE else c for c in text[:max_characters]
-    )
-    return f"{shown}... ({cut} more characters)" if cut > 0 else shown
+def visible(value: object, *, limit: int = 200) -> str:
+    """Text from the input on one line: control, bidi and zero-width characters written out, long text cut."""
+    return shown(value, limit=limit)
 
 
 def parse_time(text: str) -> datetime:

@@ -29,7 +29,8 @@ _US_PER_UNIT = {"unix_s": 1_000_000, "unix_ms": 1_000, "unix_us": 1}
 # 1954 to 2119 in a spreadsheet's 1900 system; as Unix seconds it would be the first day of 1970.
 _EXCEL = (20_000, 80_000)
 
-_CLOCK = r"(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*([AaPp][Mm])?)?"
+# The clock is required: a date alone is not a time, and midnight would be a guess.
+_CLOCK = r"[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*([AaPp][Mm])?"
 _ZONE = r"\s*(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?(?: UTC)?$"
 _PATTERN: dict[str, str] = {
     "iso": r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})" + _CLOCK + _ZONE,
@@ -76,7 +77,7 @@ class Survey:
         text = values.str.strip_chars()
         shape = pl.col("t").str.contains
         day, month = (pl.col("t").str.extract(_PATTERN["dmy"], i).cast(pl.Int64) for i in (1, 2))
-        zoned = pl.col("t").str.contains(r"[0-9 ](Z|z|UTC|GMT|[+-]\d{2}(:?\d{2})?)( UTC)?$")
+        zoned = pl.col("t").str.contains(r":\d{2}[0-9.,]*\s*(Z|z|UTC|GMT|[+-]\d{2}(:?\d{2})?)( UTC)?$")
         number = pl.col("t").cast(pl.Float64, strict=False).abs()
         kind = (
             pl.when(shape(_PATTERN["iso"])).then(pl.lit("iso"))
@@ -205,11 +206,8 @@ def _dated(text: pl.Series, plan: Plan) -> pl.DataFrame:
     naive: pl.Series = pl.Series("naive", [None], dtype=pl.Datetime("us")).new_from_index(0, len(text))
     for quick in _QUICK[kind]:
         if naive.null_count():
-            naive = naive.fill_null(1) if False else pl.select(
-                pl.coalesce(naive, text.str.to_datetime(quick, time_unit="us", strict=False, ambiguous="null"))
-            ).to_series()
-        else:
-            break
+            tried = text.str.to_datetime(quick, time_unit="us", strict=False)
+            naive = tried if naive.null_count() == len(naive) else naive.zip_with(naive.is_not_null(), tried)
     # Second 60 passes some parsers as the next minute: always by the careful way.
     leap = text.str.contains(":60", literal=True).fill_null(False)
     frame = pl.DataFrame({"text": text, "naive": naive, "leap": leap}).with_columns(
@@ -227,7 +225,9 @@ def _dated(text: pl.Series, plan: Plan) -> pl.DataFrame:
     else:
         frame = frame.with_columns(offset_s=pl.lit(None, pl.Int64), how=pl.lit(None, pl.String))
     zone = plan.zone or "UTC"
-    local = pl.col("naive").dt.replace_time_zone(zone, ambiguous="null", non_existent="null").dt.convert_time_zone("UTC")
+    local = (
+        pl.col("naive").dt.replace_time_zone(zone, ambiguous="null", non_existent="null").dt.convert_time_zone("UTC")
+    )
     zoned = (pl.col("naive") - pl.duration(seconds=pl.col("offset_s"))).dt.replace_time_zone("UTC")
     has_offset = pl.col("offset_s").is_not_null()
     frame = frame.with_columns(time_utc=pl.when(has_offset).then(zoned).otherwise(local).cast(pl.Datetime("us", "UTC")))
@@ -252,8 +252,10 @@ def _careful(left: pl.DataFrame, kind: str) -> pl.DataFrame:
     marker = part["ampm"].str.to_lowercase()
     hour = pl.when(marker == "pm").then(hour % 12 + 12).when(marker == "am").then(hour % 12).otherwise(hour)
     is_leap = (part["s"] == "60") & (part["min"] == "59") & (hour == 23)
-    second = pl.when(is_leap).then(pl.lit("59.999")).otherwise(
-        part["s"].fill_null("00") + "." + part["f"].fill_null("0").str.pad_end(6, "0").str.slice(0, 6)
+    second = (
+        pl.when(is_leap)
+        .then(pl.lit("59.999"))
+        .otherwise(part["s"].fill_null("00") + "." + part["f"].fill_null("0").str.pad_end(6, "0").str.slice(0, 6))
     )
     two = lambda e: e.cast(pl.String).str.zfill(2)  # noqa: E731
     text = pl.format(

@@ -1,0 +1,335 @@
+"""One gap, sighting, call, match or trip: the evidence added up again, its weakest link, and the original lines behind it.
+
+Works from an output folder alone; the original files are opened only for the lines themselves, and only when their SHA-256 is
+still the one in the manifest. What is shown is read from the tables and never computed anew, except the sum: that is the check.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ghostships import tables
+from ghostships.errors import GhostshipsError, UsageError
+from ghostships.readers import containers
+from ghostships.report import folder as report_folder
+from ghostships.tables import Table
+from ghostships.terminal import as_json, plain, visible
+
+Kind = Literal["gap", "sighting", "call", "match", "trip"]
+Row = dict[str, Any]
+
+MAX_BITS = 30.0
+"""The sum is clipped to this before it becomes a probability (contract, table `evidence`)."""
+
+_SUBJECTS: dict[Kind, tuple[Table, str]] = {
+    "gap": (tables.GAPS, "p_off"),
+    "trip": (tables.ROUND_TRIPS, "p_trip"),
+    "match": (tables.MATCHES, "p_match"),
+    "sighting": (tables.SIGHTINGS, ""),
+    "call": (tables.PORT_CALLS, ""),
+}
+
+
+@dataclass(frozen=True)
+class Sum:
+    """The evidence of one subject, added again. `p_shown` is what its table says; null where the data cannot say."""
+
+    subject_id: str
+    what: str
+    p_shown: float | None
+    evidence: tuple[Row, ...]
+    bits: float | None
+    p_added: float | None
+    agrees: bool
+    weakest: str | None
+
+
+@dataclass(frozen=True)
+class RawLine:
+    """One original line (or record of a binary file), from a file whose SHA-256 was verified first."""
+
+    role: str
+    path: str
+    sha256: str
+    row: int
+    raw: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Everything the folder knows about one subject: rows by table, sums, and where its lines came from."""
+
+    subject_id: str
+    kind: Kind
+    rows: dict[str, list[Row]]
+    sums: tuple[Sum, ...]
+    sources: dict[str, str]
+
+    @property
+    def agrees(self) -> bool:
+        """True when every sum gives exactly the probability shown."""
+        return all(one.agrees for one in self.sums)
+
+    def as_dict(self) -> Row:
+        """The explanation as plain data, for `--json` and the bundle."""
+        return {
+            "subject_id": self.subject_id,
+            "kind": self.kind,
+            "rows": self.rows,
+            "sums": [
+                {
+                    "subject_id": one.subject_id,
+                    "what": one.what,
+                    "p_shown": one.p_shown,
+                    "bits": one.bits,
+                    "p_added": one.p_added,
+                    "agrees": one.agrees,
+                    "weakest_link": one.weakest,
+                    "evidence": list(one.evidence),
+                }
+                for one in self.sums
+            ],
+            "sources": self.sources,
+        }
+
+
+def explain(folder: Path, subject_id: str) -> Explanation:
+    """Everything the folder knows about one gap, sighting, call, match or trip.
+
+    Raises
+    ------
+    UsageError
+        when the folder holds no such id; names the nearest that exist.
+    """
+    found, _ = report_folder.read(folder)
+    kind = _kind(found, subject_id, folder)
+    rows = _related(found, kind, subject_id)
+    evidence = {str(key): group for key, group in found["evidence"].groupby("subject_id", sort=True)}
+    sums = [_gap_sum(row, evidence) for row in rows["gaps"]] if kind in ("gap", "match", "trip") else []
+    sums += [_match_sum(row, found["matches"], evidence) for row in rows["matches"]] if kind != "gap" else []
+    sums += [_trip_sum(row, evidence) for row in rows["round_trips"]] if kind in ("trip", "call") else []
+    own = [one for one in sums if one.subject_id == subject_id]
+    return Explanation(
+        subject_id,
+        kind,
+        {name: part for name, part in rows.items() if part},
+        tuple(own + [one for one in sums if one.subject_id != subject_id]),
+        _sources(rows),
+    )
+
+
+def _kind(found: dict[str, pd.DataFrame], subject_id: str, folder: Path) -> Kind:
+    known: list[str] = []
+    for kind, (table, _) in _SUBJECTS.items():
+        ids = found[table.name][table.key[0]].tolist()
+        if subject_id in ids:
+            return kind
+        known += ids
+    near = difflib.get_close_matches(subject_id, known, n=3, cutoff=0.5)
+    hint = f"nearest: {', '.join(map(visible, near))}" if near else "known ids are in gaps, sightings, port_calls, matches, round_trips"
+    raise UsageError(f"{folder}: no gap, sighting, call, match or trip has the id {visible(subject_id)!r}; {hint}")
+
+
+def _related(found: dict[str, pd.DataFrame], kind: Kind, subject_id: str) -> dict[str, list[Row]]:
+    """The subject's own row and those it rests on, by table, in the tables' own order.
+
+    gap -> trips and matches that use it;  match -> its sighting and gap;  sighting -> matches, calls, gaps;
+    call -> its sightings, their matches, trips, gaps;  trip -> its gaps, calls, the calls' sightings, matches of its ship.
+    """
+    gaps, matches, calls, trips = found["gaps"], found["matches"], found["port_calls"], found["round_trips"]
+    gap_ids: set[str] = set()
+    match_ids: set[str] = set()
+    sighting_ids: set[str] = set()
+    call_ids: set[str] = set()
+    trip_ids: set[str] = set()
+    if kind == "gap":
+        gap_ids = {subject_id}
+        match_ids = set(matches.loc[matches["gap_id"] == subject_id, "match_id"])
+        sighting_ids = set(matches.loc[matches["gap_id"] == subject_id, "sighting_id"])
+        trip_ids = {t["trip_id"] for t in _rows(trips) if subject_id in t["gap_ids"]}
+    elif kind == "trip":
+        trip_ids = {subject_id}
+        (trip,) = _rows(trips[trips["trip_id"] == subject_id])
+        gap_ids, call_ids = set(trip["gap_ids"]), set(trip["call_ids"])
+        sighting_ids = {s for c in _rows(calls) if c["call_id"] in call_ids for s in c["sighting_ids"]}
+        own = matches["gap_id"].isin(gap_ids) | (matches["vessel_key"] == trip["vessel_key"])
+        match_ids = set(matches.loc[matches["sighting_id"].isin(sighting_ids) & own.fillna(False), "match_id"])
+    else:
+        if kind == "call":
+            call_ids = {subject_id}
+            sighting_ids = {s for c in _rows(calls) if c["call_id"] == subject_id for s in c["sighting_ids"]}
+            trip_ids = {t["trip_id"] for t in _rows(trips) if subject_id in t["call_ids"]}
+        elif kind == "sighting":
+            sighting_ids = {subject_id}
+        else:
+            sighting_ids = set(matches.loc[matches["match_id"] == subject_id, "sighting_id"])
+        # A match is read beside the other hypotheses about the same sighting: "none of these" among them.
+        match_ids = set(matches.loc[matches["sighting_id"].isin(sighting_ids), "match_id"])
+        shown = matches[matches["match_id"].isin({subject_id} if kind == "match" else match_ids)]
+        gap_ids = set(shown["gap_id"].dropna())
+        call_ids |= set(shown["call_id"].dropna())
+    return {
+        "gaps": _rows(gaps[gaps["gap_id"].isin(gap_ids)]),
+        "reach": _rows(found["reach"][found["reach"]["gap_id"].isin(gap_ids)]) if kind in ("gap", "trip") else [],
+        "sightings": _rows(found["sightings"][found["sightings"]["sighting_id"].isin(sighting_ids)]),
+        "port_calls": _rows(calls[calls["call_id"].isin(call_ids)]),
+        "matches": _rows(matches[matches["match_id"].isin(match_ids)]),
+        "round_trips": _rows(trips[trips["trip_id"].isin(trip_ids)]),
+    }
+
+
+def _rows(frame: pd.DataFrame) -> list[Row]:
+    """The rows as plain Python values: null is None, times are ISO 8601."""
+    return [{str(key): plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def add(bits: list[float]) -> tuple[float, float]:
+    """The sum in bits and the probability it stands for, rounded as the tables are.
+
+    Bits come in steps of 0.001, so they are added as whole thousandths: the order of adding cannot matter.
+    """
+    total = sum(round(value * 1000) for value in bits) / 1000
+    clipped = max(-MAX_BITS, min(MAX_BITS, total))
+    return total, round(1.0 / (1.0 + 2.0**-clipped), 6)
+
+
+def _sum(subject_id: str, what: str, p_shown: float | None, evidence: dict[str, pd.DataFrame]) -> Sum:
+    factors = _rows(evidence[subject_id].sort_values("rank")) if subject_id in evidence else []
+    if not factors:
+        return Sum(subject_id, what, p_shown, (), None, None, p_shown is None, None)
+    bits, p_added = add([factor["bits"] for factor in factors])
+    # Where the data cannot say (p null) the factors are shown, but there is no number that they must give.
+    return Sum(subject_id, what, p_shown, tuple(factors), bits, p_added, p_shown in (None, p_added), _weakest(factors, bits))
+
+
+def _weakest(factors: list[Row], bits: float) -> str | None:
+    """The factor whose removal moves the probability most; the prior is no link that could break."""
+    _, p = add([bits])
+    moves = [
+        (abs(add([bits - factor["bits"]])[1] - p), -factor["rank"], factor)
+        for factor in factors
+        if factor["factor"] != "prior" and factor["bits"] != 0
+    ]
+    if not moves:
+        return None
+    _, _, factor = max(moves, key=lambda move: move[:2])
+    without = add([bits - factor["bits"]])[1]
+    return f"without {factor['factor']} ({factor['bits']:+.3f} bits) the probability would be {without:.6f}: {factor['because']}"
+
+
+def _gap_sum(row: Row, evidence: dict[str, pd.DataFrame]) -> Sum:
+    return _sum(row["gap_id"], "that the transponder was off (lower bound)", row["p_off"], evidence)
+
+
+def _trip_sum(row: Row, evidence: dict[str, pd.DataFrame]) -> Sum:
+    one = _sum(row["trip_id"], f"of a round trip to {row['dark_port']}", row["p_trip"], evidence)
+    # The trip's own table already weighs sightings and names as well as factors; it wins over the factors alone.
+    return Sum(
+        one.subject_id, one.what, one.p_shown, one.evidence, one.bits, one.p_added, one.agrees, row["weakest_link"] or one.weakest
+    )
+
+
+def _match_sum(row: Row, matches: pd.DataFrame, evidence: dict[str, pd.DataFrame]) -> Sum:
+    who = row["vessel_key"] or "none of these ships"
+    what = f"that sighting {row['sighting_id']} was {who} ({row['hypothesis']})"
+    if row["hypothesis"] != "none" or row["match_id"] in evidence:
+        return _sum(row["match_id"], what, row["p_match"], evidence)
+    others = matches[(matches["sighting_id"] == row["sighting_id"]) & (matches["match_id"] != row["match_id"])]
+    p_added = round(1.0 - sum(round(p * 1_000_000) for p in others["p_match"]) / 1_000_000, 6)
+    return Sum(row["match_id"], f"{what}: one minus the others", row["p_match"], (), None, p_added, row["p_match"] == p_added, None)
+
+
+def _sources(rows: dict[str, list[Row]]) -> dict[str, str]:
+    """`role` -> `<file SHA-256 prefix>:<row>` of every line the rows rest on."""
+    found = {}
+    for gap in rows["gaps"]:
+        found[f"{gap['gap_id']} last heard"] = gap["start_source"]
+        if gap["end_source"]:
+            found[f"{gap['gap_id']} heard again"] = gap["end_source"]
+    for sighting in rows["sightings"]:
+        found[f"sighting {sighting['sighting_id']}"] = sighting["source_row"]
+    return found
+
+
+def raw_lines(folder: Path, explanation: Explanation) -> list[RawLine]:
+    """The original lines behind an explanation, every file verified against the manifest before a line of it is shown.
+
+    Raises
+    ------
+    GhostshipsError
+        when a file is not where the manifest says, or its bytes have changed since.
+    """
+    inputs = json.loads((folder / report_folder.MANIFEST).read_bytes())["inputs"]
+    opened: dict[str, tuple[str, str, list[bytes]]] = {}
+    lines = []
+    for role, source in explanation.sources.items():
+        prefix, _, row = source.rpartition(":")
+        if prefix not in opened:
+            opened[prefix] = _open(inputs, prefix, folder)
+        path, sha256, physical = opened[prefix]
+        number = int(row)
+        if not 1 <= number <= len(physical):
+            raise GhostshipsError(f"{path}: has {len(physical)} lines, but the table names line {number}; run the job again")
+        lines.append(RawLine(role, path, sha256, number, containers.escape(physical[number - 1].rstrip(b"\r\n"))))
+    return lines
+
+
+def _open(inputs: list[Row], prefix: str, folder: Path) -> tuple[str, str, list[bytes]]:
+    listed = next((i for i in inputs if str(i.get("sha256", "")).startswith(prefix)), None)
+    if listed is None:
+        raise GhostshipsError(f"{folder / report_folder.MANIFEST}: no input has a SHA-256 that starts with {prefix}")
+    shown = visible(listed["path"])
+    path = Path(listed["path"])
+    if not path.is_file():
+        raise GhostshipsError(f"{shown}: not found from {Path.cwd()}; run `explain --raw` where the run was started, the file in place")
+    contents = containers.read_bytes(path)
+    if contents.sha256 != listed["sha256"]:
+        raise GhostshipsError(
+            f"{shown}: the file changed since the run: SHA-256 is {contents.sha256[:12]}..., the manifest says {listed['sha256'][:12]}..."
+        )
+    return shown, contents.sha256, _physical(contents)
+
+
+def _physical(contents: containers.Contents) -> list[bytes]:
+    """Every physical line of every member, counted on from one member to the next; records of a Parquet file as JSON."""
+    lines: list[bytes] = []
+    for member in contents.members:
+        if member.data[:4] == b"PAR1":
+            records = pq.read_table(pa.BufferReader(member.data)).to_pylist()
+            lines += [json.dumps(plain(record), sort_keys=True, ensure_ascii=True).encode() for record in records]
+        else:
+            lines += member.data.splitlines(keepends=True)
+    return lines
+
+
+def bundle(folder: Path, explanation: Explanation, lines: list[RawLine], target: Path) -> None:
+    """Write a zip another analyst can check without the folder: rows, sums, original lines and the manifest.
+
+    The same explanation gives the same bytes: members in fixed order, with the oldest time a zip can hold.
+    """
+    documents = {
+        "explanation.json": as_json(explanation.as_dict()),
+        "raw_lines.json": as_json([vars(line) for line in lines]),
+        "manifest.json": (folder / report_folder.MANIFEST).read_text(encoding="utf-8"),
+    }
+    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with zipfile.ZipFile(draft, "w", compression=zipfile.ZIP_DEFLATED) as archive:
+            for name, text in documents.items():
+                info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+                info.compress_type = zipfile.ZIP_DEFLATED
+                info.external_attr = 0o644 << 16
+                archive.writestr(info, text)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)

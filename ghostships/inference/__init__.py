@@ -1,0 +1,1 @@
+"""The mathematics behind the matching: histories of a silence, and association of calls to silences. No tables, no disk."""

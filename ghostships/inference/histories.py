@@ -1,0 +1,440 @@
+"""Histories of one silence: every sequence of stays that fits between vanishing and returning, weighed on a grid of time.
+
+    vanish                 stay (picture)                 stay (nobody looked)                     return
+      |---- leg ----|==========X==========|---- turnaround ----|========X========|---- leg ----|
+      t0            a1                    d1                   a2                d2            t1
+
+A history is a sequence of stays at ports. Its weight is the product of: the time lost before the first arrival, the length of
+each stay, the time between stays, the time from the last departure to the return, and what the pictures say about each stay. A
+stay that covers a picture in which it was not seen pays `1 - p_detect`; a stay that explains a port call seen in pictures gains
+how much better it explains it than a hull nobody knows. Weights are summed forwards and backwards over the grid, so that the
+chance of each call, and of any call at all, comes out of one pass; `tests/inference` holds it against plain enumeration.
+
+All times are hours since the silence began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.signal import lfilter
+
+Array = npt.NDArray[np.float64]
+
+LONG_SHARE = 0.15
+LONG_FACTOR = 7.0
+"""Share and length of the slow tail of every waiting time: queues, weather and lay-by. Own judgement, tested in simulation."""
+
+GRID_STEPS_H = (1.0, 2.0, 3.0, 4.0, 6.0, 12.0, 24.0)
+GRID_POINTS = 420
+"""The finest step is taken that keeps a silence within this many points: 17 days by the hour, 70 days by four hours."""
+
+NEGLIGIBLE = 1e-12
+"""Sequences of one more stay are added until the share they could still bring is below this."""
+
+
+@dataclass(frozen=True)
+class Stays:
+    """How long a ship stays: log-normal, cut at a minimum and a maximum [h]."""
+
+    median_h: float
+    log_sd: float
+    minimum_h: float
+    maximum_h: float
+
+    def masses(self, step_h: float) -> Array:
+        """Probability of a stay of 0, 1, 2... steps; sums to 1, and is zero below the minimum."""
+        n = max(int(np.ceil(self.maximum_h / step_h)), 1)
+        lengths = np.arange(n + 1) * step_h
+        density = np.zeros(n + 1)
+        fits = (lengths >= self.minimum_h) & (lengths > 0)
+        z = (np.log(lengths[fits]) - np.log(self.median_h)) / self.log_sd
+        density[fits] = np.exp(-0.5 * z * z) / lengths[fits]
+        if not fits.any():
+            density[-1] = 1.0
+        return density / density.sum()
+
+
+@dataclass(frozen=True)
+class Look:
+    """A picture of a port: when, and the chance of seeing a ship that is alongside."""
+
+    time_h: float
+    p_detect: float
+    scene: str = ""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A port call in pictures, as a history meets it: windows in which it was alongside at one unknown instant each."""
+
+    call: int
+    windows: tuple[tuple[float, float], ...]
+    scenes: frozenset[str]
+    p_detects: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A port as this silence meets it. Stays nobody saw are considered at the dark port only."""
+
+    name: str
+    is_dark: bool
+    from_start_h: float
+    to_end_h: float
+    stays: Stays
+    looks: tuple[Look, ...]
+    seen: tuple[Seen, ...]
+    visit_weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Waits:
+    """Mean times lost beyond the fastest passage [h], and the chance of another call in the same silence."""
+
+    before_mean_h: float
+    between_mean_h: float
+    p_another_call: float
+
+
+def _missed(looks: Sequence[Look], grid: Array, skip: frozenset[str] = frozenset()) -> tuple[Array, Array]:
+    """Cumulated log(1 - p_detect) of pictures before each grid time, and up to and including it."""
+    used = [look for look in looks if look.scene not in skip or not look.scene]
+    times = np.array([look.time_h for look in used])
+    logs = np.log1p(-np.array([look.p_detect for look in used]))
+    order = np.argsort(times, kind="stable")
+    total = np.concatenate([[0.0], np.cumsum(logs[order])])
+    ordered = times[order]
+    return total[np.searchsorted(ordered, grid, "left")], total[np.searchsorted(ordered, grid, "right")]
+
+
+def stay_weights(place: Place, grid: Array, step_h: float, seen: Seen | None, *, blind: bool = False) -> Array:
+    """Weight of a stay from each grid time (row) to each later one (column).
+
+    With `seen`, the weight of the stay that explains this call: overlap with its windows, seen in its pictures, missed in
+    all others. With `blind`, pictures count for nothing.
+    """
+    masses = place.stays.masses(step_h)
+    n = len(grid)
+    steps = np.arange(n)[None, :] - np.arange(n)[:, None]
+    weights: Array = np.where((steps >= 0) & (steps < len(masses)), masses[np.clip(steps, 0, len(masses) - 1)], 0.0)
+    if not blind:
+        before, upto = _missed(place.looks, grid, seen.scenes if seen else frozenset())
+        weights = weights * np.exp(np.minimum(upto[None, :] - before[:, None], 0.0))
+    if seen is not None:
+        for start, end in seen.windows:
+            if end <= start:
+                weights = weights * ((grid[:, None] <= start) & (grid[None, :] >= start))
+            else:
+                overlap = np.minimum(grid[None, :], end) - np.maximum(grid[:, None], start)
+                # A stay on a coarse grid may touch a short window without overlapping it by length: half a step then.
+                touches = (grid[None, :] >= start) & (grid[:, None] <= end)
+                share = np.clip(np.maximum(overlap, 0.5 * step_h * touches), 0.0, end - start) / (end - start)
+                weights = weights * share
+        weights = weights * float(np.prod(seen.p_detects))
+    return weights
+
+
+def unknown_hull_mass(place: Place, seen: Seen) -> float:
+    """Expected number of stays that look like this call, of hulls that arrive once an hour on average [1].
+
+    Multiply with the arrivals per hour of unknown hulls of this length to have the weight of "none of these".
+    """
+    first = min(start for start, _ in seen.windows)
+    last = max(end for _, end in seen.windows)
+    grid = np.arange(first - place.stays.maximum_h, last + place.stays.maximum_h + 1.0)
+    if len(grid) > 4 * GRID_POINTS:
+        step = (grid[-1] - grid[0]) / (4 * GRID_POINTS)
+        grid = np.arange(grid[0], grid[-1] + step, step)
+    step = float(grid[1] - grid[0])
+    return float(stay_weights(place, grid, step, seen).sum() * step)
+
+
+def _geometric(mean_h: float, step_h: float) -> float:
+    """Chance of waiting one more step."""
+    return float(np.exp(-step_h / mean_h))
+
+
+def _wait(arrivals: Array, delay_steps: int, mean_h: float, step_h: float) -> Array:
+    """Spread departures over later arrivals: a fixed delay, then an exponential wait with a slow tail."""
+    if delay_steps >= len(arrivals):
+        return np.zeros_like(arrivals)
+    shifted = np.concatenate([np.zeros(delay_steps), arrivals[: len(arrivals) - delay_steps]])
+    quick, slow = _geometric(mean_h, step_h), _geometric(mean_h * LONG_FACTOR, step_h)
+    spread: Array = (1 - LONG_SHARE) * lfilter([1 - quick], [1, -quick], shifted)
+    spread = spread + LONG_SHARE * lfilter([1 - slow], [1, -slow], shifted)
+    return spread
+
+
+def _wait_back(values: Array, delay_steps: int, mean_h: float, step_h: float) -> Array:
+    """The same, read backwards: what a departure is worth when arrivals are worth `values`."""
+    return _wait(values[::-1], delay_steps, mean_h, step_h)[::-1]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the histories of one silence say.
+
+    `trip` and `other` are unnormalised weights of "at least one stay at the dark port" (before prior odds) and of everything
+    else; `by_call` the share of all histories in which this silence explains a call, under the prior odds given.
+    """
+
+    trip: float
+    other: float
+    by_call: dict[int, float]
+    n_calls: Array | None = None
+
+
+class Silence:
+    """One silence with its grid and stay matrices, ready to be weighed again and again with other likelihoods.
+
+    Parameters
+    ----------
+    duration_h : length; for an open silence the time until now
+    density : weight of "nothing of the kind" for this duration, per hour (closed) or as a chance to last so long (open)
+    legs_h : fastest passages between places [h]; the diagonal of the dark port holds the fastest way home and back
+    """
+
+    def __init__(
+        self,
+        *,
+        duration_h: float,
+        is_open: bool,
+        density: float,
+        places: Sequence[Place],
+        legs_h: Array,
+        waits: Waits,
+    ) -> None:
+        self.places, self.waits, self.is_open, self.density = tuple(places), waits, is_open, density
+        longest = max((p.stays.maximum_h for p in places), default=0.0) if is_open else 0.0
+        self.step_h = next((s for s in GRID_STEPS_H if (duration_h + longest) / s <= GRID_POINTS), GRID_STEPS_H[-1])
+        n = int(np.ceil((duration_h + longest) / self.step_h)) + 1
+        self.grid = np.arange(n) * self.step_h
+        self.end_h = duration_h
+        self._legs = np.floor(np.minimum(legs_h, 1e6) / self.step_h + 1e-9).astype(int)
+        self._unseen = [stay_weights(p, self.grid, self.step_h, None) if p.is_dark else None for p in self.places]
+        self._blind = [stay_weights(p, self.grid, self.step_h, None, blind=True) if p.is_dark else None for p in places]
+        self._seen: dict[int, tuple[int, tuple[slice, slice], Array]] = {}
+        for index, place in enumerate(self.places):
+            for seen in place.seen:
+                full = stay_weights(place, self.grid, self.step_h, seen)
+                rows, columns = np.nonzero(full)
+                if len(rows) == 0:
+                    continue
+                block = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
+                self._seen[seen.call] = (index, block, full[block].copy())
+        self._start = [self._from_start(p) for p in self.places]
+        self._end = [self._to_end(p) for p in self.places]
+
+    @property
+    def calls(self) -> list[int]:
+        """Calls in pictures that some history of this silence can explain."""
+        return sorted(self._seen)
+
+    def place_of(self, call: int) -> Place:
+        """Where a call was."""
+        return self.places[self._seen[call][0]]
+
+    def _from_start(self, place: Place) -> Array:
+        pulse = np.zeros(len(self.grid))
+        pulse[0] = 1.0
+        delay = int(np.floor(min(place.from_start_h, 1e6) / self.step_h + 1e-9))
+        return _wait(pulse, delay, self.waits.before_mean_h, self.step_h)
+
+    def _to_end(self, place: Place) -> Array:
+        """Worth of each departure time: density of returning just when it did, or the chance not to be back by now."""
+        n, delay = len(self.grid), int(np.floor(min(place.to_end_h, 1e6) / self.step_h + 1e-9))
+        pulse = np.zeros(n)
+        pulse[0] = 1.0
+        spread = _wait(pulse, delay, self.waits.before_mean_h, self.step_h)
+        last = round(self.end_h / self.step_h)
+        worth = np.zeros(n)
+        if self.is_open:
+            gone = np.cumsum(spread)
+            for j in range(n):
+                worth[j] = 1.0 if j >= last else 1.0 - gone[last - j]
+        else:
+            worth[: last + 1] = spread[: last + 1][::-1] / self.step_h
+        return worth
+
+    def weigh(
+        self, *, odds: float, likelihoods: dict[int, float], blind: bool = False, count_calls: bool = False
+    ) -> Verdict:
+        """Sum all histories.
+
+        Parameters
+        ----------
+        odds : prior odds of a trip, with all evidence that does not depend on the history
+        likelihoods : per call, how much better this ship explains it than an unknown hull does; absent: cannot be it
+        blind : leave every picture out, of ships and of empty berths
+        count_calls : also give the distribution of the number of stays at the dark port
+        """
+        n_places, n = len(self.places), len(self.grid)
+        matrices: list[Array | None] = []
+        for index in range(n_places):
+            base = self._blind[index] if blind else self._unseen[index]
+            matrices.append(None if base is None else base.copy())
+        used = {} if blind else {c: w for c, w in likelihoods.items() if c in self._seen and w > 0}
+        for call, weight in used.items():
+            index, block, values = self._seen[call]
+            matrix = matrices[index]
+            if matrix is None:
+                matrix = np.zeros((n, n))
+                matrices[index] = matrix
+            matrix[block] += weight * values
+        live = [p for p in range(n_places) if matrices[p] is not None]
+        again = self.waits.p_another_call
+
+        def enter(place: int, called: int) -> float:
+            weight = self.places[place].visit_weight
+            return weight * again if called and self.places[place].is_dark else weight
+
+        # arrivals[called][place]: weight of arriving there, `called` = 1 once the dark port has been visited before.
+        total = np.zeros((2, n_places, n))
+        front = np.zeros((2, n_places, n))
+        for place in live:
+            front[0, place] = self._start[place] * enter(place, 0)
+        count_front: list[dict[int, Array]] = []
+        ends = np.zeros(2)
+        counts: dict[int, float] = {}
+        if count_calls:
+            count_front = [{0: front[0, p].copy()} for p in range(n_places)]
+        for _ in range(n):
+            total += front
+            gone = np.zeros_like(front)
+            for place in live:
+                matrix = matrices[place]
+                assert matrix is not None
+                if self.places[place].is_dark:
+                    gone[1, place] = (front[0, place] + front[1, place]) @ matrix
+                else:
+                    gone[0, place] = front[0, place] @ matrix
+                    gone[1, place] = front[1, place] @ matrix
+                ends[0] += gone[0, place] @ self._end[place]
+                ends[1] += (1 - again) * (gone[1, place] @ self._end[place])
+            front = self._onward(gone, live, enter)
+            if front.sum() <= NEGLIGIBLE * total.sum():
+                break
+        other = self.density + ends[0]
+        trip = ends[1]
+        if count_calls:
+            counts = self._count(count_front, matrices, live)
+        whole = other + odds * trip
+        by_call = self._shares(total, matrices, live, used, odds, whole, enter) if used else {}
+        n_calls = None
+        if count_calls:
+            n_calls = np.zeros(max(counts, default=0) + 1)
+            for number, weight in counts.items():
+                n_calls[number] += odds * weight if number else 0.0
+            n_calls[0] = other
+            n_calls = n_calls / n_calls.sum()
+        return Verdict(trip, other, by_call, n_calls)
+
+    def _onward(self, gone: Array, live: list[int], enter: object) -> Array:
+        """Arrivals at the next port, from departures."""
+        assert callable(enter)
+        front = np.zeros_like(gone)
+        for start in live:
+            for called in (0, 1):
+                if not gone[called, start].any():
+                    continue
+                for goal in live:
+                    if goal == start and not self.places[start].is_dark:
+                        continue
+                    mean = self.waits.between_mean_h if goal == start else self.waits.before_mean_h
+                    arrive = _wait(gone[called, start], int(self._legs[start, goal]), mean, self.step_h)
+                    front[called, goal] += enter(goal, called) * arrive
+        return front
+
+    def _shares(
+        self,
+        arrivals: Array,
+        matrices: list[Array | None],
+        live: list[int],
+        used: dict[int, float],
+        odds: float,
+        whole: float,
+        enter: object,
+    ) -> dict[int, float]:
+        """Backward pass: what each departure is worth, and with it the share of histories that explain each call."""
+        assert callable(enter)
+        n_places, n = len(self.places), len(self.grid)
+        again = self.waits.p_another_call
+        worth = np.zeros((2, n_places, n))
+        new = np.zeros_like(worth)
+        for place in live:
+            new[0, place] = self._end[place]
+            new[1, place] = odds * (1 - again) * self._end[place]
+        for _ in range(n):
+            worth += new
+            previous = np.zeros_like(worth)
+            for goal in live:
+                matrix = matrices[goal]
+                assert matrix is not None
+                for called in (0, 1):
+                    after = 1 if self.places[goal].is_dark else called
+                    value = enter(goal, called) * (matrix @ new[after, goal])
+                    if not value.any():
+                        continue
+                    for start in live:
+                        if start == goal and not self.places[goal].is_dark:
+                            continue
+                        mean = self.waits.between_mean_h if goal == start else self.waits.before_mean_h
+                        previous[called, start] += _wait_back(value, int(self._legs[start, goal]), mean, self.step_h)
+            new = previous
+            if new.sum() <= NEGLIGIBLE * worth.sum():
+                break
+        shares: dict[int, float] = {}
+        for call, weight in used.items():
+            place, (rows, columns), values = self._seen[call]
+            if self.places[place].is_dark:
+                mass = (arrivals[0, place, rows] + arrivals[1, place, rows]) @ values @ worth[1, place, columns]
+            else:
+                mass = sum(arrivals[c, place, rows] @ values @ worth[c, place, columns] for c in (0, 1))
+            shares[call] = float(weight * mass / whole) if whole > 0 else 0.0
+        return shares
+
+    def _count(self, front: list[dict[int, Array]], matrices: list[Array | None], live: list[int]) -> dict[int, float]:
+        """Weight of histories by their number of stays at the dark port (0 only where another port was visited)."""
+        again = self.waits.p_another_call
+        counts: dict[int, float] = {}
+        largest = sum(float(a.sum()) for place in front for a in place.values())
+        for _ in range(len(self.grid)):
+            following: list[dict[int, Array]] = [{} for _ in self.places]
+            for place in live:
+                matrix = matrices[place]
+                assert matrix is not None
+                here = self.places[place]
+                for number, arrivals in front[place].items():
+                    gone = arrivals @ matrix
+                    after = number + 1 if here.is_dark else number
+                    weight = float(gone @ self._end[place])
+                    counts[after] = counts.get(after, 0.0) + weight * ((1 - again) if after else 1.0)
+                    for goal in live:
+                        if goal == place and not here.is_dark:
+                            continue
+                        mean = self.waits.between_mean_h if goal == place else self.waits.before_mean_h
+                        arrive = _wait(gone, int(self._legs[place, goal]), mean, self.step_h)
+                        factor = self.places[goal].visit_weight
+                        factor *= again if after and self.places[goal].is_dark else 1.0
+                        waiting = following[goal].setdefault(after, np.zeros(len(self.grid)))
+                        waiting += factor * arrive
+            front = following
+            if sum(float(a.sum()) for place in front for a in place.values()) <= 1e-7 * largest:
+                break
+        return counts
+
+
+def percentiles(n_calls: Array, *, given_any: bool, at: Sequence[float] = (0.05, 0.5, 0.95)) -> list[int]:
+    """Percentiles of the number of calls; with `given_any`, of those histories that hold at least one."""
+    shares = n_calls.copy()
+    if given_any:
+        shares[0] = 0.0
+    total = shares.sum()
+    if total <= 0:
+        return [0 for _ in at]
+    cumulated = np.cumsum(shares) / total
+    return [int(np.searchsorted(cumulated, q - 1e-12)) for q in at]

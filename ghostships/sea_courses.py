@@ -1,0 +1,244 @@
+"""Distances between any two places at sea: the great circle where it is open, else a coarse graph, pulled taut.
+
+Blocks of 10 by 10 fine cells hold one node per piece of water in them, so a strait that is open on the fine grid is open here too:
+
+    +-------+-------+        o  node: the water cell nearest to the middle of its block
+    |   o---+---o   |        #  land of the fine grid; the left block has two nodes,
+    |#####  |  /    |           one on either side of the spit
+    |  o    | /     |        -  edges: blocks that touch through water, and blocks up to two
+    +---\\---+-------+           steps away whose straight line is open on the fine grid
+
+The shortest path through the graph zigzags, up to 2.7 % too long in open water. It is then pulled taut: each course is
+straightened from corner to corner as far as the fine grid lets one see, and measured on the ellipsoid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage, sparse
+from scipy.sparse import csgraph
+
+from ghostships.sea_grid import Bools, Floats, Grid, Ints, geodesic_km
+
+BLOCK = 10
+"""Fine cells along the side of a block: 0.1 degrees (method.md 4)."""
+
+_KNIGHT_STEPS = ((0, 1), (1, 0), (1, 1), (1, -1), (1, 2), (2, 1), (2, -1), (1, -2))
+"""Half of the sixteen neighbours; the other half are the same edges backwards."""
+
+_SAMPLES_AT_ONCE = 4_000_000
+_SOURCES_AT_ONCE = 128
+"""Bounds on working memory: about 0.2 GiB each."""
+
+
+def _unit(lat_deg: Floats, lon_deg: Floats) -> Floats:
+    lat, lon = np.radians(lat_deg), np.radians(lon_deg)
+    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
+
+
+def in_sight(grid: Grid, lat1: Floats, lon1: Floats, lat2: Floats, lon2: Floats) -> Bools:
+    """True where the great circle between two water places stays on water of the grid, looked at every half cell.
+
+    The course is first looked at every eight cells, which settles most of those that cross land.
+    """
+    open_ = np.isfinite(lat1) & np.isfinite(lat2) & np.isfinite(lon1) & np.isfinite(lon2)
+    length = np.where(open_, geodesic_km(lat1, lon1, lat2, lon2), 0.0)
+    smallest = float(grid.row_cell_km.min())
+    for spacing in (8.0, 0.5):
+        left = np.flatnonzero(open_)
+        n = np.maximum(np.ceil(length[left] / (spacing * smallest)).astype(np.int64), 1) + 1
+        for some in np.split(np.arange(left.size), np.flatnonzero(np.diff(np.cumsum(n) // _SAMPLES_AT_ONCE)) + 1):
+            if some.size:
+                who = left[some]
+                open_[who] = _all_water(grid, lat1[who], lon1[who], lat2[who], lon2[who], n[some])
+    return open_
+
+
+def _all_water(grid: Grid, lat1: Floats, lon1: Floats, lat2: Floats, lon2: Floats, n: Ints) -> Bools:
+    """True where `n` evenly spaced points of each course, both ends included, are water."""
+    course = np.repeat(np.arange(n.size), n)
+    start = np.cumsum(n) - n
+    share = (np.arange(course.size) - start[course]) / (n[course] - 1)
+    a, b = _unit(lat1, lon1), _unit(lat2, lon2)
+    angle = 2 * np.arcsin(np.clip(np.linalg.norm(a - b, axis=1) / 2, 0, 1))
+    # sin(t w)/sin(w) tends to t for courses of no length; the floor keeps 0/0 out.
+    floor = np.maximum(np.sin(angle), 1e-12)[course]
+    wa, wb = np.sin((1 - share) * angle[course]) / floor, np.sin(share * angle[course]) / floor
+    tiny = angle[course] < 1e-9
+    wa, wb = np.where(tiny, 1 - share, wa), np.where(tiny, share, wb)
+    x, y, z = (wa * a[course, i] + wb * b[course, i] for i in range(3))
+    row_f, col_f = grid.at(np.degrees(np.arctan2(z, np.hypot(x, y))), np.degrees(np.arctan2(y, x)))
+    row, col = np.rint(row_f).astype(np.int64), np.rint(col_f).astype(np.int64)
+    n_rows, n_cols = grid.water.shape
+    inside = (row >= 0) & (row < n_rows) & (col >= 0) & (col < n_cols)
+    wet = inside & grid.water[np.clip(row, 0, n_rows - 1), np.clip(col, 0, n_cols - 1)]
+    return np.asarray(np.logical_and.reduceat(wet, start))
+
+
+@dataclass(frozen=True)
+class Courses:
+    """The coarse graph over one grid."""
+
+    grid: Grid
+
+    @cached_property
+    def _pieces(self) -> tuple[npt.NDArray[np.int32], Ints, Ints]:
+        """Node number of every fine cell (-1 on land), and the fine row and column of every node."""
+        n_rows, n_cols = self.grid.water.shape
+        high, wide = -(-n_rows // BLOCK), -(-n_cols // BLOCK)
+        # Walls of land one cell thick between the blocks make the pieces of each block separate components.
+        walled = np.zeros((high, BLOCK + 1, wide, BLOCK + 1), dtype=bool)
+        padded = np.zeros((high * BLOCK, wide * BLOCK), dtype=bool)
+        padded[:n_rows, :n_cols] = self.grid.water
+        walled[:, :BLOCK, :, :BLOCK] = padded.reshape(high, BLOCK, wide, BLOCK)
+        labels, n_pieces = ndimage.label(walled.reshape(high * (BLOCK + 1), wide * (BLOCK + 1)))
+        labels = labels.reshape(high, BLOCK + 1, wide, BLOCK + 1)[:, :BLOCK, :, :BLOCK]
+        piece = np.ascontiguousarray(labels).reshape(padded.shape)[:n_rows, :n_cols].astype(np.int32) - 1
+        row, col = np.nonzero(piece >= 0)
+        middle = (BLOCK - 1) / 2
+        away = (row % BLOCK - middle) ** 2 + (col % BLOCK - middle) ** 2
+        order = np.lexsort((col, row, away, piece[row, col]))
+        first = np.searchsorted(piece[row, col][order], np.arange(n_pieces))
+        return piece, row[order][first].astype(np.int64), col[order][first].astype(np.int64)
+
+    @cached_property
+    def _graph(self) -> sparse.csr_matrix:
+        """Edges [km] between nodes, each stored once; treat as undirected."""
+        piece, row, col = self._pieces
+        lat, lon = self.grid.centre(row, col)
+        a, b, km = self._through_water(piece, lat, lon)
+        high, wide = row.max() // BLOCK + 1, col.max() // BLOCK + 1
+        # Longer edges join only the largest piece of each block; the others are reached through the blocks they touch.
+        size = np.bincount(piece[piece >= 0], minlength=row.size)
+        largest = np.full((high, wide), -1, dtype=np.int64)
+        by_size = np.argsort(size, kind="stable")
+        largest[row[by_size] // BLOCK, col[by_size] // BLOCK] = by_size
+        for down, right in _KNIGHT_STEPS:
+            here = largest[: high - down, max(0, -right) : wide - max(0, right)].ravel()
+            there = largest[down:, max(0, right) : wide - max(0, -right)].ravel()
+            both = (here >= 0) & (there >= 0)
+            here, there = here[both], there[both]
+            seen = in_sight(self.grid, lat[here], lon[here], lat[there], lon[there])
+            here, there = here[seen], there[seen]
+            a, b = np.concatenate([a, here]), np.concatenate([b, there])
+            km = np.concatenate([km, geodesic_km(lat[here], lon[here], lat[there], lon[there])])
+        a, b = np.minimum(a, b), np.maximum(a, b)
+        order = np.lexsort((km, b, a))
+        a, b, km = a[order], b[order], km[order]
+        first = np.r_[True, (np.diff(a) != 0) | (np.diff(b) != 0)]
+        return sparse.csr_matrix((km[first], (a[first], b[first])), shape=(row.size, row.size))
+
+    def _through_water(self, piece: npt.NDArray[np.int32], lat: Floats, lon: Floats) -> tuple[Ints, Ints, Floats]:
+        """Edges between pieces that touch across the border of two blocks, by way of the best water cell on it."""
+        found = []
+        for d_row, d_col in ((1, 0), (0, 1)):
+            n_rows, n_cols = piece.shape
+            here, there = piece[: n_rows - d_row, : n_cols - d_col], piece[d_row:, d_col:]
+            rows, cols = np.nonzero((here >= 0) & (there >= 0) & (here != there))
+            a, b = here[rows, cols].astype(np.int64), there[rows, cols].astype(np.int64)
+            lat_x, lon_x = self.grid.centre(rows, cols)
+            km = geodesic_km(lat[a], lon[a], lat_x, lon_x) + geodesic_km(lat_x, lon_x, lat[b], lon[b])
+            found.append((a, b, km))
+        a, b, km = (np.concatenate(v) for v in zip(*found, strict=True))
+        return a, b, km
+
+    def between_km(self, lat1: Floats, lon1: Floats, lat2: Floats, lon2: Floats) -> Floats:
+        """Distance by sea [km]; NaN outside the grid, on land beyond snapping, and where no water leads."""
+        out = np.full(lat1.shape, np.nan)
+        row1, col1, moved1 = self.grid.snap(lat1, lon1)
+        row2, col2, moved2 = self.grid.snap(lat2, lon2)
+        ok = np.flatnonzero((row1 >= 0) & (row2 >= 0))
+        if not ok.size:
+            return out
+        # A place on land starts from the water it was snapped to; the way there is added at the end.
+        lat_a, lon_a = _moved(self.grid, lat1[ok], lon1[ok], row1[ok], col1[ok], moved1[ok])
+        lat_b, lon_b = _moved(self.grid, lat2[ok], lon2[ok], row2[ok], col2[ok], moved2[ok])
+        straight = in_sight(self.grid, lat_a, lon_a, lat_b, lon_b)
+        km = np.where(straight, geodesic_km(lat_a, lon_a, lat_b, lon_b), np.nan)
+        around = np.flatnonzero(~straight)
+        if around.size:
+            who = ok[around]
+            km[around] = self._around(
+                (lat_a[around], lon_a[around], row1[who], col1[who]), (lat_b[around], lon_b[around], row2[who], col2[who])
+            )
+        out[ok] = np.maximum(km + moved1[ok] + moved2[ok], geodesic_km(lat1[ok], lon1[ok], lat2[ok], lon2[ok]))
+        return out
+
+    def _around(self, a: tuple[Floats, Floats, Ints, Ints], b: tuple[Floats, Floats, Ints, Ints]) -> Floats:
+        """Through the graph, for pairs that do not see each other."""
+        piece, row, col = self._pieces
+        node_a, node_b = piece[a[2], a[3]].astype(np.int64), piece[b[2], b[3]].astype(np.int64)
+        # One search per node of whichever side has fewer different nodes.
+        swap = np.unique(node_b).size < np.unique(node_a).size
+        if swap:
+            a, b, node_a, node_b = b, a, node_b, node_a
+        sources, which = np.unique(node_a, return_inverse=True)
+        order = np.argsort(which, kind="stable")
+        out = np.full(node_a.size, np.nan)
+        for at in range(0, sources.size, _SOURCES_AT_ONCE):
+            some = order[(which[order] >= at) & (which[order] < at + _SOURCES_AT_ONCE)]
+            km, before = csgraph.dijkstra(
+                self._graph, directed=False, indices=sources[at : at + _SOURCES_AT_ONCE], return_predecessors=True
+            )
+            search = which[some] - at
+            reached = np.isfinite(km[search, node_b[some]])
+            some, search = some[reached], search[reached]
+            if some.size:
+                path = _walk_back(before, search, node_b[some])
+                ends = (a[0][some], a[1][some]), (b[0][some], b[1][some])
+                out[some] = self._taut(path, *ends)
+        return out
+
+    def _taut(self, path: Ints, a: tuple[Floats, Floats], b: tuple[Floats, Floats]) -> Floats:
+        """Length of the courses after straightening.
+
+        `path` holds the nodes of one course per row, from B back to A, padded with -1. From each corner the farthest place of the
+        path that can be seen is looked for by halving; what is found is always a course on water, if not always the very shortest.
+        """
+        _, row, col = self._pieces
+        n = path.shape[0]
+        lat_n, lon_n = self.grid.centre(row, col)
+        length = (path >= 0).sum(axis=1)
+        lat = np.column_stack([b[0], lat_n[path], np.zeros(n)])
+        lon = np.column_stack([b[1], lon_n[path], np.zeros(n)])
+        each = np.arange(n)
+        last = length + 1
+        lat[each, last], lon[each, last] = a
+        at, total = np.zeros(n, dtype=np.int64), np.zeros(n)
+        while (going := np.flatnonzero(at < last)).size:
+            here = at[going]
+            low, high = here + 1, last[going]  # the next place is always taken, seen or not: the graph says it is reached
+            first = True
+            while (open_ := np.flatnonzero(low < high)).size:
+                middle = high[open_] if first else (low[open_] + high[open_] + 1) // 2
+                who = going[open_]
+                seen = in_sight(
+                    self.grid, lat[who, here[open_]], lon[who, here[open_]], lat[who, middle], lon[who, middle]
+                )
+                low[open_] = np.where(seen, middle, low[open_])
+                high[open_] = np.where(seen, high[open_], middle - 1)
+                first = False
+            total[going] += geodesic_km(lat[going, here], lon[going, here], lat[going, low], lon[going, low])
+            at[going] = low
+        return total
+
+
+def _moved(grid: Grid, lat: Floats, lon: Floats, row: Ints, col: Ints, moved: Floats) -> tuple[Floats, Floats]:
+    """The place itself when it is in a water cell, else the middle of the water cell it was snapped to."""
+    lat_c, lon_c = grid.centre(row, col)
+    return np.where(moved > 0, lat_c, lat), np.where(moved > 0, lon_c, lon)
+
+
+def _walk_back(before: npt.NDArray[np.int32], search: Ints, node: Ints) -> Ints:
+    """Nodes from each target back to its source, one course per row, padded with -1."""
+    steps = [node]
+    while True:
+        node = np.where(node >= 0, before[search, np.maximum(node, 0)], -1).astype(np.int64)
+        node = np.where(node < 0, -1, node)  # the search marks "no predecessor" with -9999
+        if not (node >= 0).any():
+            return np.column_stack(steps)
+        steps.append(node)
