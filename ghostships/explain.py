@@ -1,7 +1,7 @@
-"""One gap, sighting, call, match or trip: the evidence added up again, its weakest link, and the original lines behind it.
+"""One gap, sighting, call, match or trip: its evidence added up again, the weakest link, the original lines behind it.
 
-Works from an output folder alone; the original files are opened only for the lines themselves, and only when their SHA-256 is
-still the one in the manifest. What is shown is read from the tables and never computed anew, except the sum: that is the check.
+Works from an output folder alone; the original files are opened only for the lines themselves, and only when their SHA-256
+is still the one in the manifest. What is shown is read from the tables, except the sum, which is added anew: the check.
 """
 
 from __future__ import annotations
@@ -136,7 +136,11 @@ def _kind(found: dict[str, pd.DataFrame], subject_id: str, folder: Path) -> Kind
             return kind
         known += ids
     near = difflib.get_close_matches(subject_id, known, n=3, cutoff=0.5)
-    hint = f"nearest: {', '.join(map(visible, near))}" if near else "known ids are in gaps, sightings, port_calls, matches, round_trips"
+    hint = (
+        f"nearest: {', '.join(map(visible, near))}"
+        if near
+        else "known ids are in gaps, sightings, port_calls, matches, round_trips"
+    )
     raise UsageError(f"{folder}: no gap, sighting, call, match or trip has the id {visible(subject_id)!r}; {hint}")
 
 
@@ -144,7 +148,7 @@ def _related(found: dict[str, pd.DataFrame], kind: Kind, subject_id: str) -> dic
     """The subject's own row and those it rests on, by table, in the tables' own order.
 
     gap -> trips and matches that use it;  match -> its sighting and gap;  sighting -> matches, calls, gaps;
-    call -> its sightings, their matches, trips, gaps;  trip -> its gaps, calls, the calls' sightings, matches of its ship.
+    call -> its sightings, their matches, trips, gaps;  trip -> its gaps, calls, their sightings, matches of its ship.
     """
     gaps, matches, calls, trips = found["gaps"], found["matches"], found["port_calls"], found["round_trips"]
     gap_ids: set[str] = set()
@@ -209,7 +213,9 @@ def _sum(subject_id: str, what: str, p_shown: float | None, evidence: dict[str, 
         return Sum(subject_id, what, p_shown, (), None, None, p_shown is None, None)
     bits, p_added = add([factor["bits"] for factor in factors])
     # Where the data cannot say (p null) the factors are shown, but there is no number that they must give.
-    return Sum(subject_id, what, p_shown, tuple(factors), bits, p_added, p_shown in (None, p_added), _weakest(factors, bits))
+    return Sum(
+        subject_id, what, p_shown, tuple(factors), bits, p_added, p_shown in (None, p_added), _weakest(factors, bits)
+    )
 
 
 def _weakest(factors: list[Row], bits: float) -> str | None:
@@ -223,8 +229,8 @@ def _weakest(factors: list[Row], bits: float) -> str | None:
     if not moves:
         return None
     _, _, factor = max(moves, key=lambda move: move[:2])
-    without = add([bits - factor["bits"]])[1]
-    return f"without {factor['factor']} ({factor['bits']:+.3f} bits) the probability would be {without:.6f}: {factor['because']}"
+    without = f"without {factor['factor']} ({factor['bits']:+.3f} bits)"
+    return f"{without} the probability would be {add([bits - factor['bits']])[1]:.6f}: {factor['because']}"
 
 
 def _gap_sum(row: Row, evidence: dict[str, pd.DataFrame]) -> Sum:
@@ -235,7 +241,14 @@ def _trip_sum(row: Row, evidence: dict[str, pd.DataFrame]) -> Sum:
     one = _sum(row["trip_id"], f"of a round trip to {row['dark_port']}", row["p_trip"], evidence)
     # The trip's own table already weighs sightings and names as well as factors; it wins over the factors alone.
     return Sum(
-        one.subject_id, one.what, one.p_shown, one.evidence, one.bits, one.p_added, one.agrees, row["weakest_link"] or one.weakest
+        one.subject_id,
+        one.what,
+        one.p_shown,
+        one.evidence,
+        one.bits,
+        one.p_added,
+        one.agrees,
+        row["weakest_link"] or one.weakest,
     )
 
 
@@ -246,7 +259,16 @@ def _match_sum(row: Row, matches: pd.DataFrame, evidence: dict[str, pd.DataFrame
         return _sum(row["match_id"], what, row["p_match"], evidence)
     others = matches[(matches["sighting_id"] == row["sighting_id"]) & (matches["match_id"] != row["match_id"])]
     p_added = round(1.0 - sum(round(p * 1_000_000) for p in others["p_match"]) / 1_000_000, 6)
-    return Sum(row["match_id"], f"{what}: one minus the others", row["p_match"], (), None, p_added, row["p_match"] == p_added, None)
+    return Sum(
+        row["match_id"],
+        f"{what}: one minus the others",
+        row["p_match"],
+        (),
+        None,
+        p_added,
+        row["p_match"] == p_added,
+        None,
+    )
 
 
 def _sources(rows: dict[str, list[Row]]) -> dict[str, str]:
@@ -279,7 +301,9 @@ def raw_lines(folder: Path, explanation: Explanation) -> list[RawLine]:
         path, sha256, physical = opened[prefix]
         number = int(row)
         if not 1 <= number <= len(physical):
-            raise GhostshipsError(f"{path}: has {len(physical)} lines, but the table names line {number}; run the job again")
+            raise GhostshipsError(
+                f"{path}: has {len(physical)} lines, but the table names line {number}; run the job again"
+            )
         lines.append(RawLine(role, path, sha256, number, containers.escape(physical[number - 1].rstrip(b"\r\n"))))
     return lines
 
@@ -291,17 +315,20 @@ def _open(inputs: list[Row], prefix: str, folder: Path) -> tuple[str, str, list[
     shown = visible(listed["path"])
     path = Path(listed["path"])
     if not path.is_file():
-        raise GhostshipsError(f"{shown}: not found from {Path.cwd()}; run `explain --raw` where the run was started, the file in place")
+        raise GhostshipsError(
+            f"{shown}: not found from {Path.cwd()}; run `explain --raw` where the run was started, the file in place"
+        )
     contents = containers.read_bytes(path)
     if contents.sha256 != listed["sha256"]:
         raise GhostshipsError(
-            f"{shown}: the file changed since the run: SHA-256 is {contents.sha256[:12]}..., the manifest says {listed['sha256'][:12]}..."
+            f"{shown}: the file changed since the run: its SHA-256 is {contents.sha256[:12]}..., "
+            f"the manifest says {listed['sha256'][:12]}...; give back the file that was read, or run the job again"
         )
     return shown, contents.sha256, _physical(contents)
 
 
 def _physical(contents: containers.Contents) -> list[bytes]:
-    """Every physical line of every member, counted on from one member to the next; records of a Parquet file as JSON."""
+    """Every physical line of every member, counted on from one to the next; records of a Parquet file as JSON."""
     lines: list[bytes] = []
     for member in contents.members:
         if member.data[:4] == b"PAR1":

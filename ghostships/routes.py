@@ -126,6 +126,19 @@ class Priors(_Frozen):
     trade_length_max_m: Positive
     hull_length_sd_m: Positive
     """Spread of lengths of unknown hulls around the middle of the trade's range."""
+    near_home_nm: Positive
+    """A silence that starts or ends within this distance of a counterpart port is "near home"."""
+    p_near_home_if_trip: Probability
+    p_cargo_if_trip: Probability
+    p_size_if_trip: Probability
+    p_deeper_if_trip: Probability
+    p_lighter_if_trip: Probability
+    p_deeper_otherwise: Probability
+    p_lighter_otherwise: Probability
+    p_visit_counterpart: Probability
+    """Share of silences with a dark stay at a counterpart port."""
+    dark_hulls_per_1000_km2: Positive
+    """Hulls without a transponder in a picture of the open sea."""
     source: str = ""
 
 
@@ -299,10 +312,16 @@ def _first_problem(error: ValidationError | TypeError, data: dict[str, object]) 
         at = at.get(part) if isinstance(at, dict) else None
         path.append(str(part))
         if field is not None:
-            inner = next((a for a in getattr(field.annotation, "__args__", ()) if isinstance(a, type)), field.annotation)
+            inner = next(
+                (a for a in getattr(field.annotation, "__args__", ()) if isinstance(a, type)), field.annotation
+            )
             if isinstance(inner, type) and issubclass(inner, BaseModel):
                 model = inner
-    where, key, known = ", ".join(path) or "top level", first["loc"][-1] if first["loc"] else "", sorted(model.model_fields)
+    where, key, known = (
+        ", ".join(path) or "top level",
+        first["loc"][-1] if first["loc"] else "",
+        sorted(model.model_fields),
+    )
     if first["type"] == "missing":
         return f"{where} has no {key}; known keys: {', '.join(known)}"
     if first["type"] == "extra_forbidden":

@@ -30,6 +30,10 @@ BLOCK = 10
 _KNIGHT_STEPS = ((0, 1), (1, 0), (1, 1), (1, -1), (1, 2), (2, 1), (2, -1), (1, -2))
 """Half of the sixteen neighbours; the other half are the same edges backwards."""
 
+_CORNER_ROUNDS = 4
+_LEG_SHARES = np.array([0.0, 0.01, 0.03, 0.08, 0.2, 0.5, 0.8, 0.92, 0.97, 0.99])
+"""How often corners are cut, and where on a leg; `design/sea_distance.py` shows what that gains."""
+
 _SAMPLES_AT_ONCE = 4_000_000
 _SOURCES_AT_ONCE = 128
 """Bounds on working memory: about 0.2 GiB each."""
@@ -163,7 +167,8 @@ class Courses:
         if around.size:
             who = ok[around]
             km[around] = self._around(
-                (lat_a[around], lon_a[around], row1[who], col1[who]), (lat_b[around], lon_b[around], row2[who], col2[who])
+                (lat_a[around], lon_a[around], row1[who], col1[who]),
+                (lat_b[around], lon_b[around], row2[who], col2[who]),
             )
         out[ok] = np.maximum(km + moved1[ok] + moved2[ok], geodesic_km(lat1[ok], lon1[ok], lat2[ok], lon2[ok]))
         return out
@@ -194,37 +199,67 @@ class Courses:
         return out
 
     def _taut(self, path: Ints, a: tuple[Floats, Floats], b: tuple[Floats, Floats]) -> Floats:
-        """Length of the courses after straightening.
-
-        `path` holds the nodes of one course per row, from B back to A, padded with -1. From each corner the farthest place of the
-        path that can be seen is looked for by halving; what is found is always a course on water, if not always the very shortest.
-        """
+        """Length [km] of the courses after straightening; `path` is one course per row, from B back to A, padded with -1."""
         _, row, col = self._pieces
         n = path.shape[0]
         lat_n, lon_n = self.grid.centre(row, col)
-        length = (path >= 0).sum(axis=1)
         lat = np.column_stack([b[0], lat_n[path], np.zeros(n)])
         lon = np.column_stack([b[1], lon_n[path], np.zeros(n)])
-        each = np.arange(n)
-        last = length + 1
-        lat[each, last], lon[each, last] = a
+        last = (path >= 0).sum(axis=1) + 1
+        lat[np.arange(n), last], lon[np.arange(n), last] = a
+        lat, lon, last, km = self._straighten(lat, lon, last)
+        for _ in range(_CORNER_ROUNDS):
+            # The corners are still nodes, some kilometres off the headland: cut them, coming from the other end.
+            lat, lon, last, shorter = self._straighten(*_between_corners(*_backwards(lat, lon, last)))
+            km = np.minimum(km, shorter)
+        return km
+
+    def _straighten(self, lat: Floats, lon: Floats, last: Ints) -> tuple[Floats, Floats, Ints, Floats]:
+        """Corners of each course and its length [km], leaving out every place that is passed in sight of a later one.
+
+        From each corner the farthest place that can be seen is looked for by halving. That is always a course the graph or the
+        grid has shown to be water, if not always the very shortest.
+        """
+        n = lat.shape[0]
         at, total = np.zeros(n, dtype=np.int64), np.zeros(n)
+        corners_lat, corners_lon, n_corners = [lat[:, 0]], [lon[:, 0]], np.ones(n, dtype=np.int64)
         while (going := np.flatnonzero(at < last)).size:
             here = at[going]
-            low, high = here + 1, last[going]  # the next place is always taken, seen or not: the graph says it is reached
-            first = True
+            low, high = here + 1, last[going]  # the next place is always taken, seen or not: it is known to be reached
+            middle = high.copy()  # the far end first: most courses have few corners
             while (open_ := np.flatnonzero(low < high)).size:
-                middle = high[open_] if first else (low[open_] + high[open_] + 1) // 2
-                who = going[open_]
-                seen = in_sight(
-                    self.grid, lat[who, here[open_]], lon[who, here[open_]], lat[who, middle], lon[who, middle]
-                )
-                low[open_] = np.where(seen, middle, low[open_])
-                high[open_] = np.where(seen, high[open_], middle - 1)
-                first = False
+                who, to = going[open_], middle[open_]
+                seen = in_sight(self.grid, lat[who, here[open_]], lon[who, here[open_]], lat[who, to], lon[who, to])
+                low[open_] = np.where(seen, to, low[open_])
+                high[open_] = np.where(seen, high[open_], to - 1)
+                middle = (low + high + 1) // 2
             total[going] += geodesic_km(lat[going, here], lon[going, here], lat[going, low], lon[going, low])
             at[going] = low
-        return total
+            each = np.arange(n)
+            corners_lat.append(lat[each, at])
+            corners_lon.append(lon[each, at])
+            n_corners[going] += 1
+        return np.column_stack(corners_lat), np.column_stack(corners_lon), n_corners - 1, total
+
+
+def _backwards(lat: Floats, lon: Floats, last: Ints) -> tuple[Floats, Floats, Ints]:
+    """The same courses from the other end; what follows the end of a course repeats it."""
+    index = np.maximum(last[:, None] - np.arange(lat.shape[1]), 0)
+    each = np.arange(lat.shape[0])[:, None]
+    return lat[each, index], lon[each, index], last
+
+
+def _between_corners(lat: Floats, lon: Floats, last: Ints) -> tuple[Floats, Floats, Ints]:
+    """The same courses with places on each leg, closer together toward the corners."""
+    n, m = lat.shape
+    share = _LEG_SHARES[None, None, :]
+    places = [
+        np.concatenate(
+            [(v[:, :-1, None] + share * (v[:, 1:, None] - v[:, :-1, None])).reshape(n, -1), v[:, -1:]], axis=1
+        )
+        for v in (lat, lon)
+    ]
+    return places[0], places[1], last * _LEG_SHARES.size
 
 
 def _moved(grid: Grid, lat: Floats, lon: Floats, row: Ints, col: Ints, moved: Floats) -> tuple[Floats, Floats]:

@@ -179,7 +179,9 @@ class Grid:
     key: str
 
     @staticmethod
-    def of(west: float, south: float, east: float, north: float, cache: Cache, step_deg: float = STEP_DEG) -> Grid | None:
+    def of(
+        west: float, south: float, east: float, north: float, cache: Cache, step_deg: float = STEP_DEG
+    ) -> Grid | None:
         """Rasterise the shipped land in a box [degrees], cut to where land is shipped; None where that leaves no water."""
         west, south = max(west, LAND_BOX_DEG[0]), max(south, LAND_BOX_DEG[1])
         east, north = min(east, LAND_BOX_DEG[2]), min(north, LAND_BOX_DEG[3])

@@ -211,7 +211,9 @@ GAPS = Table(
         Column("end_port", "str", "port whose radius holds the end", nullable=True),
         Column("is_open", "bool", "silent at the end of the data"),
         Column("state", "str", "void: the feed was down", values=("open", "closed", "void")),
-        Column("expected_heard", "float64", "hours in which it should have been heard on the quietest course", "h", True, 0),
+        Column(
+            "expected_heard", "float64", "hours in which it should have been heard on the quietest course", "h", True, 0
+        ),
         _p("p_off", "lower bound of the probability that the transponder was off; null: cannot say", nullable=True),
         Column("n_other_ships_heard", "int64", "other ships heard near its course during the silence", low=0),
         Column("start_source", "str", "`<file SHA-256 prefix>:<row>` of the message that opens the gap"),

@@ -1,4 +1,4 @@
-"""What a person sees: data on stdout, everything else on stderr, and no byte of the input that could steer the terminal."""
+"""What a person sees: data on stdout, everything else on stderr, no byte of the input that could steer the terminal."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def iso(time: datetime | None) -> str | None:
 
 
 def plain(value: object) -> Any:
-    """The value as JSON knows it: times as ISO 8601, missing values and NaN as null, lists and dicts all the way down."""
+    """The value as JSON knows it: times as ISO 8601, missing values and NaN as null, lists and dicts all the way."""
     if isinstance(value, dict):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

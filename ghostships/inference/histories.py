@@ -165,7 +165,7 @@ def _wait(arrivals: Array, delay_steps: int, mean_h: float, step_h: float) -> Ar
     shifted = np.concatenate([np.zeros(delay_steps), arrivals[: len(arrivals) - delay_steps]])
     quick, slow = _geometric(mean_h, step_h), _geometric(mean_h * LONG_FACTOR, step_h)
     spread: Array = (1 - LONG_SHARE) * lfilter([1 - quick], [1, -quick], shifted)
-    spread = spread + LONG_SHARE * lfilter([1 - slow], [1, -slow], shifted)
+    spread += LONG_SHARE * lfilter([1 - slow], [1, -slow], shifted)
     return spread
 
 

@@ -300,7 +300,7 @@ def _split(
         (lengths == len(header.line)) & (codes[np.minimum(starts, len(codes) - 1)] == header.line[0])
     ):
         repeat[i] = block[starts[i] : ends[i]] == header.line
-    odd["header_repeat"] = repeat & ~(comment & (header.line[:1] != b"#"))
+    odd["header_repeat"] = repeat
     latin = np.zeros(len(starts), np.bool_)
     if not block.isascii() and not _is_utf8(block):
         for i in np.flatnonzero(np.add.reduceat(codes >= 0x80, starts) > 0):
@@ -333,7 +333,7 @@ def _split(
         else:
             _keep(piece, by_hand, text, row, record, whole, binding, counts)
     blank &= ~continued
-    comment &= ~continued & (~repeat if header.line[:1] == b"#" else True)
+    comment &= ~continued & ~repeat  # the Danish header starts with a hash sign itself
     short_blank = np.flatnonzero(~blank & ~regular & ~continued & ~quoted & (lengths <= 256))
     for i in short_blank:
         blank[i] = not block[starts[i] : ends[i]].strip()
@@ -482,3 +482,11 @@ def _cell_end(data: bytes, pos: int, mark: bytes) -> int:
     line_end = data.find(b"\n", pos)
     stop = data.find(mark, pos, line_end)
     return line_end if stop < 0 else stop
+
+
+def is_header(line: str) -> bool:
+    """Would this line be taken as the header of an AIS table?"""
+    try:
+        return _fits(line.encode("utf-8", "replace"), None, quiet=True) is not None
+    except Refused:
+        return True

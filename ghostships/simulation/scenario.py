@@ -35,21 +35,21 @@ class Scenario:
     """Mean time between the calls of one hull without a transponder at the dark port."""
     n_outages: int = 4
     """Feed outages: every other one takes the satellites too."""
-    report_interval_min: float = 7.0
+    report_interval_min: float = 7.7
     """Median time between the positions that a ship's messages are thinned to, as commercial exports are."""
-    satellite_pass_every_h: float = 1.25
+    satellite_pass_every_h: float = 1.5
     satellite_quality: float = 1.0
     """Factor on the chance that a pass hears a ship: below 1 for a poor feed."""
     dirty_share: float = 0.002
     """Share of positions that are repeated, have a sentinel for a place, or a wrong place or time."""
-    optical_per_day: float = 1.1
+    optical_per_day: float = 1.0
     """Optical pictures of the dark port a day; other places are looked at less, in proportion."""
     radar_per_day: float = 0.35
     is_all_radar: bool = False
     clear_share: float = 0.68
     false_alarms_per_radar_scene: float = 0.25
     false_alarms_per_optical_scene: float = 0.03
-    small_craft_per_scene: float = 0.35
+    small_craft_per_scene: float = 0.2
     named_share: float = 0.10
     wrong_name_share: float = 0.10
     listed_share: float = 0.6

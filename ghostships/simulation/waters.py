@@ -131,7 +131,9 @@ def build(route: Route) -> Waters:
             around = [(road[0] + 0.012 * i, road[1] + 0.016 * j) for i in (-2, -1, 1, 2) for j in (-2, -1, 1, 2)]
             places += [p for p in around if not _at(land, np.array([p[0]]), np.array([p[1]]))[0]]
             places.append(_nearest_water(land, *centres[port]))
-            places += [_nearest_water(land, b.lat_deg, b.lon_deg) for p in route.ports if p.id == port for b in p.berths]
+            places += [
+                _nearest_water(land, b.lat_deg, b.lon_deg) for p in route.ports if p.id == port for b in p.berths
+            ]
         places = list(dict.fromkeys(places))
         moorings[port] = tuple(range(len(points), len(points) + len(places)))
         points += places
@@ -223,15 +225,19 @@ def _edges(land: npt.NDArray[np.bool_], lats: Floats, lons: Floats, spacing: Flo
 def _is_clear(
     land: npt.NDArray[np.bool_], lat_a: Floats, lon_a: Floats, lat_b: Floats, lon_b: Floats, *, margin_cells: int
 ) -> npt.NDArray[np.bool_]:
-    """Whether straight lines stay on water, looked at every half cell; with a margin, also the lines to either side."""
+    """Whether straight lines stay on water; with a margin, also the lines to either side.
+
+    Lines up to 0.2 degrees are looked at every eighth of a cell, since near harbours a corner is soon cut; longer ones every half.
+    """
     length = np.maximum(np.abs(lat_b - lat_a), np.abs(lon_b - lon_a))
     out = np.ones(len(lat_a), dtype=bool)
     norm = np.maximum(np.hypot(lat_b - lat_a, lon_b - lon_a), 1e-9)
     sides = (0,) if margin_cells == 0 else (-margin_cells, 0, margin_cells)
-    for chunk in np.array_split(np.argsort(length, kind="stable"), max(1, len(lat_a) // 4000)):
+    for chunk in np.array_split(np.argsort(length, kind="stable"), max(1, len(lat_a) // 2000)):
         if not len(chunk):
             continue
-        n = int(np.ceil(length[chunk].max() / (CELL_DEG / 2))) + 2
+        longest = length[chunk].max()
+        n = int(np.ceil(longest / (CELL_DEG / (8 if longest < 0.2 else 2)))) + 2
         share = np.linspace(0, 1, n)[None, :]
         for side in sides:
             off_lat = side * CELL_DEG * (lon_b - lon_a)[chunk] / norm[chunk]

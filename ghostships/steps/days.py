@@ -84,7 +84,9 @@ def summarise(positions: pl.DataFrame, *, also_by: Sequence[str] = ()) -> pl.Dat
     return (
         hours.join(steps, on=each_hour, how="left")
         .with_columns(cell=sea.cell_expr(pl.col("last_lat_deg"), pl.col("last_lon_deg")))
-        .select([pl.col(n).cast(t) for n, t in tables.VESSEL_HOURS.polars_schema.items()] + [pl.col(n) for n in also_by])
+        .select(
+            [pl.col(n).cast(t) for n, t in tables.VESSEL_HOURS.polars_schema.items()] + [pl.col(n) for n in also_by]
+        )
         .sort(each_hour)
         .collect()
     )
@@ -99,5 +101,7 @@ def merge(summaries: Iterable[pl.DataFrame]) -> pl.DataFrame:
     if not parts:
         return tables.empty_polars(tables.VESSEL_HOURS)
     merged = pl.concat(parts).sort(tables.VESSEL_HOURS.key)
-    assert not merged.select(pl.struct(tables.VESSEL_HOURS.key).is_duplicated().any()).item(), "an hour is in two summaries"
+    assert not merged.select(pl.struct(tables.VESSEL_HOURS.key).is_duplicated().any()).item(), (
+        "an hour is in two summaries"
+    )
     return merged

@@ -1,0 +1,483 @@
+"""The command line: words in, one line per problem out, an exit status that a script can rely on.
+
+stdout carries data only; stages, notes and errors go to stderr. Nothing here computes: commands ask `job`, `explain`,
+`routes`, `tables` and the report, and say what came back.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ghostships import __version__
+from ghostships.errors import GhostshipsError, UsageError
+from ghostships.terminal import LogFormat, aligned, as_json, log, parse_time, stage, start_log, visible
+
+if TYPE_CHECKING:
+    from ghostships.explain import Explanation, RawLine, Sum
+    from ghostships.job import Outcome
+
+DONE, FAILED, PARTLY, NOTHING, NEW_FLAG = 0, 1, 3, 4, 10
+INTERRUPTED, TERMINATED = 130, 143
+"""Exit statuses of the contract; 2 comes with every usage error."""
+
+_GLOBALS = "Anywhere on the line: --json, -q, -v, --log-format text|json, --version."
+_FLAGS_ANYWHERE = {"--json", "-q", "--quiet", "-v", "--verbose", "--version"}
+
+app = typer.Typer(
+    name="ghostships",
+    help="Which ships went dark, and which silences were round trips. A flag is a reason to look, not a finding.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with: ghostships demo",
+)
+routes_app = typer.Typer(help="The route files: ports, berths, thresholds, priors.", no_args_is_help=True)
+app.add_typer(routes_app, name="routes")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was said about the answer itself, before or after the command."""
+
+    json: bool = False
+    verbose: bool = False
+
+
+class _Terminated(BaseException):
+    """SIGTERM: everything unwinds, drafts are removed on the way."""
+
+
+Out = Annotated[Path, typer.Option(help="Folder to write: new, or one that ghostships wrote.", show_default=False)]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="An output folder of `run`.", show_default=False)]
+Dialect = Annotated[str | None, typer.Option(help="Read every AIS file as this dialect instead of recognising it.")]
+
+
+def _time(text: str) -> datetime:
+    try:
+        return parse_time(text)
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _time_option(what: str, *names: str) -> Any:
+    return typer.Option(*names, help=f"{what} ISO 8601, UTC when no offset is given.", metavar="T", parser=_time)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    json: Annotated[bool, typer.Option("--json", help="Machine-readable answer on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Errors only on stderr.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Details on stderr.")] = False,
+    log_format: Annotated[LogFormat, typer.Option(help="Notes on stderr as text or as JSON lines.")] = "text",
+    version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False,
+) -> None:
+    """Options that may stand anywhere on the line."""
+    if quiet and verbose:
+        raise UsageError("-q and -v were both given; right would be one of them")
+    start_log(quiet=quiet, verbose=verbose, log_format=log_format)
+    context.obj = Options(json, verbose)
+
+
+@app.command(epilog=_GLOBALS)
+def run(
+    context: typer.Context,
+    out: Out,
+    ais: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[AIS]...", help="AIS exports: files, folders or globs, dialects mixed."),
+    ] = None,
+    sightings: Annotated[list[str] | None, typer.Option(help="Ships seen in pictures. May be repeated.")] = None,
+    scenes: Annotated[list[str] | None, typer.Option(help="Pictures looked at, empty or not. May be repeated.")] = None,
+    vessels: Annotated[list[str] | None, typer.Option(help="Registry or watch list. May be repeated.")] = None,
+    route: Annotated[str, typer.Option(metavar="NAME|FILE", help="Route by name, or a .toml file.")] = "najin-primorye",
+    scope: Annotated[
+        Literal["area", "selected"],
+        typer.Option(help="`selected`: chosen ships only; then the silence of others proves nothing."),
+    ] = "area",
+    dialect: Dialect = None,
+    from_utc: Annotated[datetime | None, _time_option("Use nothing earlier.", "--from")] = None,
+    to_utc: Annotated[datetime | None, _time_option("Use nothing later.", "--to")] = None,
+    as_of_utc: Annotated[datetime | None, _time_option("What counts as now.", "--as-of")] = None,
+    min_gap_h: Annotated[
+        float | None, typer.Option(metavar="H", help="Shortest silence that is a gap [h]; default: the route's.")
+    ] = None,
+    fail_on_flags: Annotated[bool, typer.Option(help="Exit with 10 when a trip is newly flagged.")] = False,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Tables and map layers only.")] = False,
+) -> int:
+    """The main job: AIS and sightings in, tables and a report out."""
+    from ghostships import job
+
+    request = job.Request(
+        ais=tuple(ais or ()),
+        sightings=tuple(sightings or ()),
+        scenes=tuple(scenes or ()),
+        vessels=tuple(vessels or ()),
+        route=route,
+        scope=scope,
+        dialect=dialect,
+        from_utc=from_utc,
+        to_utc=to_utc,
+        as_of_utc=as_of_utc,
+        min_gap_h=min_gap_h,
+    )
+    outcome = job.work(request, out, with_report=not no_report, stage=stage)
+    return _tell_run(context.obj, outcome, out, fail_on_flags=fail_on_flags, has_report=not no_report)
+
+
+@app.command(epilog=_GLOBALS)
+def demo(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("demo-report"),
+) -> int:
+    """The whole job on the shipped example of simulated ships; says what to open."""
+    from ghostships import job
+
+    outcome = job.work(job.demo_request(), out, stage=stage)
+    return _tell_run(context.obj, outcome, out, fail_on_flags=False, has_report=True)
+
+
+def _tell_run(options: Options, outcome: Outcome, out: Path, *, fail_on_flags: bool, has_report: bool) -> int:
+    """What a run found, and the status it ends with."""
+    for warning in outcome.warnings:
+        log.warning("warning: %s", visible(warning, limit=1000))
+    for refused in outcome.refused:
+        log.error("refused: %s", visible(refused, limit=1000))
+    if options.json:
+        typer.echo(as_json(outcome.summary(out, has_report=has_report)))
+    else:
+        typer.echo("\n".join(_summary(outcome, out, has_report=has_report)))
+    if outcome.refused:
+        return PARTLY
+    return NEW_FLAG if fail_on_flags and outcome.new_flags else DONE
+
+
+def _summary(outcome: Outcome, out: Path, *, has_report: bool) -> list[str]:
+    facts = outcome.summary(out, has_report=has_report)
+    gaps, flagged, inputs = facts["gaps"], facts["flagged_trips"], facts["inputs"]
+    rows: list[tuple[object, ...]] = []
+    if facts["is_simulated"]:
+        rows.append(("SIMULATED", "the input is invented traffic: no ship in it exists"))
+    threshold = outcome.manifest["thresholds"]["min_gap_h"]
+    rows.append(
+        ("gaps", f"{gaps['all']} of {threshold:g} h or longer: {gaps['open']} open, {gaps['void']} void (feed down)")
+    )
+    rows.append(("port calls", ", ".join(f"{n} {kind}" for kind, n in facts["port_calls"].items()) or "none"))
+    rows.append(
+        ("flagged trips", f"{len(flagged)} ({len(outcome.new_flags)} new); a flag is a reason to look, not a finding")
+    )
+    lines = aligned(rows)
+    lines += aligned(
+        [
+            (
+                trip["trip_id"],
+                f"p {trip['p_trip']:.3f}",
+                trip["tier"],
+                trip["vessel_name"] or trip["vessel_key"],
+                f"{trip['dark_start_utc']} to {trip['dark_end_utc'] or 'still silent'}",
+            )
+            for trip in flagged
+        ],
+        indent="  ",
+    )
+    lines += aligned([(f"{len(inputs)} files", f"{len(outcome.refused)} refused whole")])
+    lines += aligned([_account(one) for one in inputs], indent="  ")
+    if has_report:
+        lines.append(f"open {visible(facts['open'])}")
+    if flagged:
+        lines.append(f"then ghostships explain {visible(out)} {flagged[0]['trip_id']} --raw")
+    return lines
+
+
+def _account(one: dict[str, Any]) -> tuple[str, ...]:
+    """One line for one file: every row read has to be somewhere."""
+    if one["refused"]:
+        return (one["path"], one["role"], f"refused: {one['refused']}")
+    rejected = sum(one["rejected"].values())
+    why = f" ({', '.join(f'{n} {rule}' for rule, n in one['rejected'].items())})" if rejected else ""
+    parts = f"{one['accepted']} accepted + {one['duplicate']} duplicate + {rejected} rejected{why}"
+    return (one["path"], one["role"], f"{one['rows_read']} rows = {parts}")
+
+
+@app.command(epilog=_GLOBALS)
+def explain(
+    context: typer.Context,
+    folder: Folder,
+    subject_id: Annotated[str, typer.Argument(metavar="ID", help="A gap, sighting, call, match or trip.")],
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Also the original lines, from files whose hash still fits.")
+    ] = False,
+    bundle: Annotated[Path | None, typer.Option(metavar="ZIP", help="Write all of it into a zip file.")] = None,
+) -> int:
+    """The evidence that adds up, its weakest link, and the lines behind it."""
+    from ghostships import explain as explaining
+
+    told = explaining.explain(folder, subject_id)
+    lines = explaining.raw_lines(folder, told) if raw or bundle else []
+    if bundle is not None:
+        explaining.bundle(folder, told, lines, bundle)
+        log.info("wrote %s", visible(bundle))
+    if context.obj.json:
+        answer = told.as_dict()
+        if raw:
+            answer["raw_lines"] = [vars(line) for line in lines]
+        typer.echo(as_json(answer))
+    else:
+        typer.echo("\n".join(_explained(told, lines if raw else [])))
+    if not told.agrees:
+        wrong = next(one for one in told.sums if not one.agrees)
+        raise GhostshipsError(
+            f"{visible(folder)}: the evidence of {visible(wrong.subject_id)} gives p {wrong.p_added}, its table says "
+            f"{wrong.p_shown}; they must be equal: run the job again"
+        )
+    return DONE
+
+
+def _explained(told: Explanation, lines: Sequence[RawLine]) -> list[str]:
+    out = [f"{told.kind} {visible(told.subject_id)}"]
+    tables_of_kind = {
+        "gap": "gaps",
+        "trip": "round_trips",
+        "match": "matches",
+        "sighting": "sightings",
+        "call": "port_calls",
+    }
+    own_table = tables_of_kind[told.kind]
+    for row in told.rows[own_table]:
+        if told.subject_id in row.values():
+            out += aligned(
+                [(key, _cell(value)) for key, value in row.items() if value not in (None, [], "")], indent="  "
+            )
+    for one in told.sums:
+        out += ["", *_sum_lines(one)]
+    for name, rows in told.rows.items():
+        if name not in (own_table, "matches", "reach"):
+            out += ["", f"{name}: " + ", ".join(visible(next(iter(row.values()))) for row in rows)]
+    out += ["", "rests on these lines (file SHA-256 prefix:row)"]
+    out += aligned([(role, source) for role, source in told.sources.items()], indent="  ")
+    for line in lines:
+        out += [
+            "",
+            f"{visible(line.role)}: {line.path} line {line.row}",
+            f"  SHA-256 {line.sha256} verified",
+            f"  {line.raw}",
+        ]
+    return out
+
+
+def _sum_lines(one: Sum) -> list[str]:
+    """One subject: the factors, their sum, and whether it is the probability shown."""
+    shown = "cannot say" if one.p_shown is None else f"{one.p_shown:.6f}"
+    lines = [f"probability {shown} {visible(one.what)} [{visible(one.subject_id)}]"]
+    lines += aligned(
+        [
+            (factor["factor"], f"{factor['bits']:+8.3f}", visible(factor["because"], limit=1000))
+            for factor in one.evidence
+        ],
+        indent="  ",
+    )
+    if one.bits is not None:
+        verdict = "exactly as shown" if one.agrees else f"NOT the {shown} shown"
+        told = verdict if one.p_shown is not None else "not published: the data cannot say"
+        lines.append(f"  sum {one.bits:+.3f} bits = probability {one.p_added:.6f}, {told}")
+    elif one.p_shown is not None and not one.agrees:
+        lines.append(f"  NOT supported: what adds up is {one.p_added}")
+    if one.weakest:
+        lines.append(f"  weakest link: {visible(one.weakest, limit=1000)}")
+    return lines
+
+
+def _cell(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+@routes_app.command("list", epilog=_GLOBALS)
+def routes_list(context: typer.Context) -> int:
+    """The routes that ship inside the package."""
+    from ghostships import routes
+
+    found = [routes.load(name) for name in routes.available()]
+    if context.obj.json:
+        typer.echo(as_json([{"name": r.name, "title": r.title, "sha256": r.sha256} for r in found]))
+    else:
+        typer.echo("\n".join(aligned([(r.name, r.title) for r in found])))
+    return DONE
+
+
+@routes_app.command("show", epilog=_GLOBALS)
+def routes_show(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="Route by name, or a .toml file.")],
+) -> int:
+    """The route file itself, ready to be copied and changed; with --json as it was understood."""
+    from ghostships import routes
+
+    route = routes.load(name)
+    typer.echo(as_json(route.model_dump(mode="json")) if context.obj.json else routes.source_text(name)[1].rstrip("\n"))
+    return DONE
+
+
+@routes_app.command("check", epilog=_GLOBALS)
+def routes_check(
+    context: typer.Context, file: Annotated[str, typer.Argument(metavar="FILE", help="A .toml route file.")]
+) -> int:
+    """Say whether a route file can be used, and what is wrong where if not."""
+    from ghostships import routes
+
+    route = routes.load(file)
+    facts = {
+        "name": route.name,
+        "sha256": route.sha256,
+        "dark_port": route.dark_port.name,
+        "ports": len(route.ports),
+        "berths": sum(len(port.berths) for port in route.ports),
+        "sensors": len(route.sensors),
+    }
+    typer.echo(as_json(facts) if context.obj.json else "\n".join(aligned([("ok", file), *facts.items()])))
+    return DONE
+
+
+@app.command(epilog=_GLOBALS)
+def tables(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One table; default: all of them.")] = None,
+) -> int:
+    """Every table and column, with unit and meaning."""
+    from ghostships import tables as declared
+
+    if name is not None and name not in declared.ALL:
+        raise UsageError(f"no table {visible(name)!r}; known tables: {', '.join(declared.ALL)}")
+    chosen = [declared.ALL[name]] if name is not None else list(declared.ALL.values())
+    if context.obj.json:
+        typer.echo(
+            as_json(
+                [
+                    {
+                        "name": table.name,
+                        "row": table.row,
+                        "key": list(table.key),
+                        "in_output_folder": table.public,
+                        "columns": [vars(column) for column in table.columns],
+                        "rules": [rule.name for rule in table.rules],
+                    }
+                    for table in chosen
+                ]
+            )
+        )
+        return DONE
+    for number, table in enumerate(chosen):
+        where = "in the output folder" if table.public else "inside the run"
+        typer.echo(("\n" if number else "") + f"{table.name} ({where}): {table.row}; key {', '.join(table.key)}")
+        cells = [(c.name + ("?" if c.nullable else ""), c.dtype, c.unit, c.meaning) for c in table.columns]
+        typer.echo("\n".join(_unlimited(cells)))
+    return DONE
+
+
+def _unlimited(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    return aligned(rows, indent="  ")
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise _Terminated
+
+
+def _globals_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the options that may stand anywhere moved before the command; `--` ends that."""
+    first: list[str] = []
+    rest: list[str] = []
+    left = list(arguments)
+    while left:
+        word = left.pop(0)
+        if word == "--":
+            rest += [word, *left]
+            break
+        if word in _FLAGS_ANYWHERE or word.startswith("--log-format="):
+            first.append(word)
+        elif word == "--log-format":
+            first += [word, *left[:1]]
+            left = left[1:]
+        else:
+            rest.append(word)
+    return first + rest
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; returns its exit status and never raises.
+
+    Whatever goes wrong is one line on stderr. A traceback comes only with `-v`, and only for what is our own mistake.
+    """
+    words = _globals_first(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    if "--version" in words:
+        typer.echo(f"ghostships {__version__}")
+        return DONE
+    start_log(quiet=False, verbose=False, log_format="json" if _wants_json_log(words) else "text")
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, _stop) if in_main_thread else None
+    try:
+        status = app(words, prog_name="ghostships", standalone_mode=False)
+        sys.stdout.flush()
+        return int(status or 0)
+    except BaseException as error:  # noqa: BLE001
+        return _say(error, with_traceback="-v" in words or "--verbose" in words)
+    finally:
+        if in_main_thread:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _wants_json_log(words: Sequence[str]) -> bool:
+    return "--log-format=json" in words or ("--log-format", "json") in zip(words, words[1:], strict=False)
+
+
+def _say(error: BaseException, *, with_traceback: bool) -> int:
+    """One line for what went wrong, and the exit status that goes with it."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else FAILED
+    if isinstance(error, KeyboardInterrupt):
+        log.error("stopped by Ctrl-C; nothing was half-written")
+        return INTERRUPTED
+    if isinstance(error, _Terminated):
+        log.error("stopped by SIGTERM; nothing was half-written")
+        return TERMINATED
+    if isinstance(error, GhostshipsError):
+        log.error("%s", visible(error, limit=2000))
+        return error.exit_status
+    format_message = getattr(error, "format_message", None)
+    if callable(format_message):
+        # What Typer raises for a wrong command line. Where it only lacks a command, its help was shown already.
+        if message := " ".join(str(format_message()).split()):
+            log.error("%s", visible(message, limit=2000))
+        return int(getattr(error, "exit_code", UsageError.exit_status))
+    if isinstance(error, MemoryError):
+        log.error("out of memory; give fewer files, a narrower --from/--to, or more memory")
+        return FAILED
+    if isinstance(error, BrokenPipeError):
+        # The reader of our output has left; what is still buffered must not raise again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    if isinstance(error, OSError):
+        where = f"{visible(error.filename)}: " if error.filename else ""
+        full = "disk full: " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        log.error("%s%s%s", where, full, (error.strerror or str(error)).lower())
+        return FAILED
+    log.error(
+        "internal error: %s: %s (a mistake in ghostships, not in your data; -v shows where)",
+        type(error).__name__,
+        visible(" ".join(str(error).split()), limit=500),
+        exc_info=error if with_traceback else None,
+    )
+    return FAILED

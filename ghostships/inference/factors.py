@@ -1,0 +1,212 @@
+"""The weights of evidence: each is one small function that returns bits and a sentence with the values it saw.
+
+Bits are log2 of how much likelier the value is if the hypothesis is true than if it is not. A value that is missing weighs 0
+bits and says so: it never counts against a ship. Numbers that are choices come from the route's priors.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from dataclasses import dataclass
+
+CLIP_BITS = 30.0
+"""No evidence is stronger than this: about one in a thousand million (contract, table evidence)."""
+
+WRONG_LENGTH_SHARE = 0.05
+"""Share of lengths in AIS or a picture that are simply wrong; keeps one number from naming or clearing a ship alone."""
+
+OWN_LENGTH_SIGMA_M = 3.0
+"""Error of a length sent over AIS: whole metres, antenna offsets that are often rounded."""
+
+NAMES_IN_TRADE = 20
+"""Ships among which a wrongly read name is thought to fall; order of the fleet suspected at one time."""
+
+DRAUGHT_CHANGE_M = 0.5
+"""Smaller changes of draught are trim, fuel or rounding."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One line of a waterfall."""
+
+    name: str
+    bits: float
+    because: str
+
+
+def bits_of(p: float) -> float:
+    """Log-odds of a probability in bits, clipped."""
+    if p <= 0:
+        return -CLIP_BITS
+    if p >= 1:
+        return CLIP_BITS
+    return max(-CLIP_BITS, min(CLIP_BITS, math.log2(p) - math.log2(1 - p)))
+
+
+def probability(bits: float) -> float:
+    """Probability of log-odds in bits, clipped and rounded as every table shows it (1e-6)."""
+    clipped = max(-CLIP_BITS, min(CLIP_BITS, bits))
+    return round(1.0 / (1.0 + 2.0**-clipped), 6)
+
+
+def waterfall(steps: list[Factor]) -> tuple[list[Factor], float]:
+    """Round every step to 0.001 bit and bring the sum into +-30; the log-odds are the sum of what is shown, exactly."""
+    rounded = [Factor(f.name, round(f.bits, 3) + 0.0, f.because) for f in steps]
+    thousandths = sum(round(f.bits * 1000) for f in rounded)
+    limit = round(CLIP_BITS * 1000)
+    if abs(thousandths) > limit and rounded:
+        over = thousandths - math.copysign(limit, thousandths)
+        last = rounded[-1]
+        rounded[-1] = Factor(last.name, round(last.bits - over / 1000, 3), f"{last.because}; clipped at 30 bits in all")
+        thousandths = int(math.copysign(limit, thousandths))
+    return rounded, thousandths / 1000
+
+
+def ratio_bits(if_true: float, if_not: float) -> float:
+    """Bits of a likelihood ratio, clipped."""
+    if if_true <= 0 and if_not <= 0:
+        return 0.0
+    if if_true <= 0:
+        return -CLIP_BITS
+    if if_not <= 0:
+        return CLIP_BITS
+    return max(-CLIP_BITS, min(CLIP_BITS, math.log2(if_true / if_not)))
+
+
+def normal(x: float, mean: float, sigma: float) -> float:
+    """Density of the normal distribution."""
+    z = (x - mean) / sigma
+    return math.exp(-0.5 * z * z) / (sigma * math.sqrt(2 * math.pi))
+
+
+def same_name(first: str | None, second: str | None) -> bool | None:
+    """Whether two names are the same after folding case, width and punctuation; None when either is missing."""
+    folded = [_fold(n) for n in (first, second)]
+    if not all(folded):
+        return None
+    return folded[0] == folded[1]
+
+
+def _fold(name: str | None) -> str:
+    text = unicodedata.normalize("NFKC", name or "").casefold()
+    return "".join(c for c in text if c.isalnum())
+
+
+def level(p_trip: float, *, n_feasible: int, n_pictured: float) -> Factor:
+    """How common such trips are among silences that fit, learned from this run."""
+    return Factor(
+        "prior",
+        bits_of(p_trip),
+        f"of silences that fit, about {p_trip:.1%} are such trips: {n_feasible} fit here, pictures carry {n_pictured:.1f}",
+    )
+
+
+def habit(p_ship: float, p_level: float, *, others: int, pictured: float) -> Factor:
+    """What pictures of the same ship in its other silences make likely; inferred trips never feed it."""
+    if others == 0:
+        return Factor("habit", 0.0, "no other silence of this ship fits")
+    return Factor(
+        "habit",
+        bits_of(p_ship) - bits_of(p_level),
+        f"pictures carry {pictured:.1f} calls in its {others} other silences that fit",
+    )
+
+
+def watch_list(hits: list[str], bits: float) -> Factor:
+    """A listing raises attention; the number without it stands beside."""
+    if not hits:
+        return Factor("watch_list", 0.0, "on no watch list given")
+    return Factor("watch_list", bits, "listed: " + "; ".join(hits))
+
+
+def near_home(
+    name: str, distance_nm: float, *, limit_nm: float, p_if_trip: float, p_otherwise: float, when: str
+) -> Factor:
+    """Traders vanish and come back near the counterpart ports; how common that is otherwise is learned from the run."""
+    if distance_nm != distance_nm:
+        return Factor(name, 0.0, f"place {when} the silence: no sea distance to a counterpart port, counts nothing")
+    near = distance_nm <= limit_nm
+    bits = ratio_bits(p_if_trip, p_otherwise) if near else ratio_bits(1 - p_if_trip, 1 - p_otherwise)
+    side = "within" if near else "not within"
+    return Factor(
+        name,
+        bits,
+        f"{when} the silence {distance_nm:.0f} nm by sea from the nearest counterpart port, {side} {limit_nm:.0f} nm "
+        f"({p_otherwise:.0%} of the silences that fit are)",
+    )
+
+
+def ship_type(code: int | None, *, p_if_trip: float, p_otherwise: float) -> Factor:
+    """Cargo ships carry containers; codes 70 to 79 of ITU-R M.1371 are cargo."""
+    if code is None or code == 0:
+        return Factor("ship_type", 0.0, "ship type not sent, counts nothing")
+    cargo = 70 <= code <= 79
+    bits = ratio_bits(p_if_trip, p_otherwise) if cargo else ratio_bits(1 - p_if_trip, 1 - p_otherwise)
+    return Factor(
+        "ship_type",
+        bits,
+        f"type code {code} is {'a' if cargo else 'not a'} cargo ship ({p_otherwise:.0%} of others are)",
+    )
+
+
+def ship_size(length_m: float, *, low_m: float, high_m: float, p_if_trip: float, p_otherwise: float) -> Factor:
+    """Ships of this trade are of a known range of lengths."""
+    if length_m != length_m:
+        return Factor("ship_size", 0.0, "length not known, counts nothing")
+    fits = low_m <= length_m <= high_m
+    bits = ratio_bits(p_if_trip, p_otherwise) if fits else ratio_bits(1 - p_if_trip, 1 - p_otherwise)
+    return Factor(
+        "ship_size",
+        bits,
+        f"{length_m:.0f} m is {'within' if fits else 'outside'} the trade's {low_m:.0f} to {high_m:.0f} m "
+        f"({p_otherwise:.0%} of others are within)",
+    )
+
+
+def transponder(p_off: float, prior: float, sentence: str) -> Factor:
+    """A trip means that the transponder was off; how far the silence shows that (method, sections 2 and 3)."""
+    if p_off != p_off:
+        return Factor("transponder", 0.0, f"cannot say whether the transponder was off: {sentence}")
+    return Factor("transponder", ratio_bits(p_off, prior), f"off with at least {p_off:.2f}: {sentence}")
+
+
+def draught(before_m: float, after_m: float, *, deeper: tuple[float, float], lighter: tuple[float, float]) -> Factor:
+    """Draught sent before and after: deeper after loading at the dark port. `deeper` and `lighter` are (if trip, otherwise)."""
+    if before_m != before_m or after_m != after_m:
+        return Factor("draught", 0.0, "draught not sent on both sides, counts nothing")
+    change = after_m - before_m
+    sentence = f"draught {before_m:.1f} m before and {after_m:.1f} m after"
+    if change >= DRAUGHT_CHANGE_M:
+        return Factor("draught", ratio_bits(*deeper), f"{sentence}: deeper")
+    if change <= -DRAUGHT_CHANGE_M:
+        return Factor("draught", ratio_bits(*lighter), f"{sentence}: lighter")
+    same = (1 - deeper[0] - lighter[0], 1 - deeper[1] - lighter[1])
+    return Factor("draught", ratio_bits(*same), f"{sentence}: unchanged (often not updated)")
+
+
+def length(seen_m: float, seen_sigma_m: float, own_m: float, *, background: float) -> tuple[float, str]:
+    """Likelihood of the length seen if it is this ship [per m], and a sentence; `background` is that of any hull [per m]."""
+    if seen_m != seen_m:
+        return background, "no length measured, counts nothing"
+    if own_m != own_m:
+        return background, f"{seen_m:.0f} m seen; the ship's own length is not known, counts nothing"
+    sigma = math.hypot(seen_sigma_m, OWN_LENGTH_SIGMA_M)
+    fit = (1 - WRONG_LENGTH_SHARE) * normal(seen_m, own_m, sigma) + WRONG_LENGTH_SHARE * background
+    return fit, f"{seen_m:.0f} m seen (standard error {seen_sigma_m:.0f} m), the ship is {own_m:.0f} m"
+
+
+def name_read(
+    read_name: str | None, read_imo: int | None, own_name: str | None, own_imo: int | None, *, p_correct: float
+) -> tuple[float, str]:
+    """Likelihood ratio of the name read in the picture: this ship against a hull nobody knows."""
+    if read_name is None and read_imo is None:
+        return 1.0, "no name read, counts nothing"
+    shown = read_name or f"IMO {read_imo}"
+    same = read_imo == own_imo if read_imo is not None and own_imo is not None else same_name(read_name, own_name)
+    if same is None:
+        return 1.0, f"{shown} read; the ship's own name is not known, counts nothing"
+    chance = (1 - p_correct) / NAMES_IN_TRADE
+    if same:
+        return p_correct / max(chance, 1e-9), f"read as {shown} in the picture, right in about {p_correct:.0%}"
+    return max(1 - p_correct, 1e-9), f"read as {shown} in the picture, which is another ship"

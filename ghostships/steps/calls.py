@@ -1,0 +1,741 @@
+"""Port calls: which sightings are one stay of one hull, and between which pictures it came and went.
+
+    picture       20 Feb        21 Feb                 28 Feb
+    seen          110 m, inner  110 m, outer           115 m
+                  |---- one call, berth shift ----|    |-- another: no stay of this trade lasts eight days --|
+
+Two sightings are one call when "the same stay went on" is more probable than "it left, and this one came". Only sightings carry calls:
+transponder positions and container stacks told in print never make one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import shapely
+from scipy.optimize import linear_sum_assignment
+
+from ghostships import tables
+from ghostships.routes import Port, Route
+from ghostships.units import EARTH_RADIUS_KM, nm
+
+Distance = Callable[[str, str], float | None]
+
+SAME_LENGTH_SIGMAS = 2.0
+"""Lengths further apart than this many combined standard errors are two hulls (5 % of equal ones are split)."""
+OUTSIDE_TRADE_SIGMAS = 1.645
+"""A length is outside the trade when it is so with 95 % one-sided certainty: 190 +- 12 m against a limit of 170 m is."""
+SHIP_DAY_H = 26.0
+"""Longest window that still tells one day: a local day, or the union of two days an hour apart."""
+SAME_PASS_H = 1.0
+"""Pictures of one pass overlap within seconds to minutes; a moored ship in both is seen once, not twice."""
+P_SEEN_BY_ANALYST = 0.98
+"""How surely a published "no ship at the berth" means that there was none (own judgement; it is not certainty)."""
+BOUND_P_SEEN = 0.8
+"""A picture bounds a call only when it would have shown the ship with at least this probability."""
+LAY_UP_FACTOR = 4.0
+"""Stays away from the dark port last longer: LADY R lay at Vladivostok from 10 February to 7 March 2024, four times the longest stay
+at Najin in the route file (NK News via KBS World, 2024-03-11)."""
+SHOWN_P = 0.05
+"""From here on a possible continuation is shown beside the new call."""
+# Ships of this trade unload first and load then. Chance of the next picture's berth, given the berth before: own judgement from the
+# published shifts (10 and 11 October, 26 and 27 October, 17 to 19 December 2023, 10 and 12 March 2024: four of four in this order).
+NEXT_BERTH = {
+    ("unloading", "unloading"): 0.5,
+    ("unloading", "loading"): 0.5,
+    ("loading", "loading"): 0.95,
+    ("loading", "unloading"): 0.05,
+}
+FIRST_BERTH = {"unloading": 0.4, "loading": 0.6}
+_HOUR_US = 3_600_000_000
+
+
+@dataclass
+class _Seen:
+    """One independent look at one hull: a sighting, or the sightings of one ship-day. Times in hours since 1970."""
+
+    ids: tuple[str, ...]
+    start_h: float
+    end_h: float
+    port: str
+    berth: str | None
+    name: str | None
+    imo: int | None
+    ship: str | None
+    length_m: float | None
+    sigma_m: float
+    scenes: frozenset[str]
+    batch: str
+    lat_deg: float | None
+    lon_deg: float | None
+
+    @property
+    def middle_h(self) -> float:
+        return (self.start_h + self.end_h) / 2
+
+
+@dataclass
+class _Empty:
+    """A look at a port in which a hull was not seen: `calls` are those that the same picture does show."""
+
+    start_h: float
+    end_h: float
+    berth: str | None
+    p_seen: float
+    what: str
+    scene: str | None
+    calls: set[int] = field(default_factory=set)
+
+
+@dataclass
+class _Call:
+    """A call while it grows."""
+
+    seen: list[_Seen]
+    p_steps: list[float] = field(default_factory=list)
+    continues: int | None = None
+    p_continues: float | None = None
+
+    def length(self) -> tuple[float | None, float]:
+        """Lengths of independent looks, weighted by their errors."""
+        known = [(s.length_m, s.sigma_m) for s in self.seen if s.length_m is not None]
+        if not known:
+            return None, 0.0
+        weights = [1 / sigma**2 for _, sigma in known]
+        total = sum(weights)
+        return sum(m * w for (m, _), w in zip(known, weights, strict=True)) / total, 1 / math.sqrt(total)
+
+    def first(self, what: str) -> Any:
+        return next((value for s in self.seen if (value := getattr(s, what)) is not None), None)
+
+
+def group(sightings: pd.DataFrame, route: Route) -> pd.DataFrame:
+    """The sightings with `observation_group` filled: rows that tell of one hull in one picture or on one ship-day.
+
+    Joined are rows of different sources whose windows overlap at one port, with names, lengths and berths that do not exclude each
+    other, and rows of overlapping pictures of one pass at one place. Two rows of one source and picture are two ships. Groups that
+    the input names are kept. A row alone in its group has none.
+    """
+    out = sightings.copy()
+    parent = {str(i): str(i) for i in out["sighting_id"]}
+    rows = _group_rows(out, route)
+    members: dict[str, list[dict[str, Any]]] = {row["id"]: [row] for row in rows}
+
+    def root(one: str) -> str:
+        while parent[one] != one:
+            one = parent[one]
+        return one
+
+    for _, one, other in sorted(_pairs(rows, route)):
+        a, b = sorted((root(one), root(other)))
+        if a != b and all(_one_look(x, y) is not None for x in members[a] for y in members[b]):
+            parent[b] = a
+            members[a] += members.pop(b)
+    named: dict[str, str] = {}
+    for ids in members.values():
+        if len(ids) > 1:
+            label = f"OG-{_hash(*sorted(r['id'] for r in ids))}"
+            named.update({r["id"]: label for r in ids})
+    given = out["observation_group"]
+    out["observation_group"] = pd.Series(
+        [g if isinstance(g, str) else named.get(str(i)) for g, i in zip(given, out["sighting_id"], strict=True)],
+        index=out.index,
+        dtype="str",
+    )
+    return out
+
+
+def find(
+    sightings: pd.DataFrame,
+    scenes: pd.DataFrame,
+    *,
+    route: Route,
+    transmitting: Mapping[str, str] | None = None,
+    distance_nm: Distance | None = None,
+) -> pd.DataFrame:
+    """Port calls: one row per stay of one hull at one port, with bounds instead of times.
+
+    A window means one unknown instant in it: a call has begun by the earliest *end* of a window and lasted at least to the latest
+    *start*. `transmitting` names the ships of sightings that a transmitting ship explains; these never join dark ones.
+    `distance_nm` gives sea distances between ports of the route [nm]; without it great circles serve, which are shorter.
+
+    Limits: a sighting at a place that neither the route nor coordinates fix makes no call (`unplaced` lists them). A name read in a
+    picture splits and bounds calls as if it were right.
+    """
+    if sightings["observation_group"].isna().all():
+        sightings = group(sightings, route)
+    without = set(unplaced(sightings, route))
+    looks = _looks(sightings[~sightings["sighting_id"].isin(without)], route, dict(transmitting or {}))
+    elsewhere = _elsewhere(sightings)
+    leg = _legs(route, distance_nm)
+    rows: list[dict[str, Any]] = []
+    certain = [s for s in looks if "|" not in s.port]
+    by_port: dict[str, list[_Call]] = {}
+    empties = _empties(sightings, scenes, sorted({s.port for s in certain}), route)
+    for port in sorted({s.port for s in certain}):
+        model = _Model(route, port, leg, elsewhere, empties.get(port, []))
+        by_port[port] = model.join(sorted((s for s in certain if s.port == port), key=_order))
+    for port in sorted({s.port for s in looks if "|" in s.port}):
+        model = _Model(route, port, leg, elsewhere, [])
+        mine = []
+        for seen in sorted((s for s in looks if s.port == port), key=_order):
+            if not _add_to_certain(seen, port, by_port, route, leg, elsewhere, empties):
+                mine.append(seen)
+        by_port[port] = model.join(mine)
+    for port in sorted(by_port):
+        model = _Model(route, port, leg, elsewhere, empties.get(port, []))
+        ids = [f"C-{_hash(port, *sorted(i for s in call.seen for i in s.ids))}" for call in by_port[port]]
+        rows += [model.row(call, ids) for call in by_port[port]]
+    frame = pd.DataFrame(rows, columns=tables.PORT_CALLS.names)
+    return tables.to_pandas(frame, tables.PORT_CALLS) if rows else tables.empty_pandas(tables.PORT_CALLS)
+
+
+def unplaced(sightings: pd.DataFrame, route: Route) -> list[str]:
+    """Ids of ship sightings that can make no call: no port, or one that the route does not know and no coordinates."""
+    out = []
+    for row in sightings[sightings["observation_type"] == "vessel"].to_dict("records"):
+        port = _text(row["port"])
+        known = port is not None and any(route.find_port(part) for part in port.split("|"))
+        if port is None or (not known and _number(row["lat_deg"]) is None):
+            out.append(str(row["sighting_id"]))
+    return sorted(out)
+
+
+# --- one look ---------------------------------------------------------------------------------------------------------------
+
+
+def _group_rows(sightings: pd.DataFrame, route: Route) -> list[dict[str, Any]]:
+    """What grouping needs, one dictionary per ship sighting of a ship-day at a port, in order of time."""
+    rows = []
+    for row in sightings[sightings["observation_type"] == "vessel"].to_dict("records"):
+        port = _text(row["port"])
+        if port is None or _text(row["observation_group"]) is not None:
+            continue
+        start, end = _hours(row["start_utc"]), _hours(row["end_utc"])
+        if end - start > SHIP_DAY_H:
+            continue
+        length, sigma = _length(row, route)
+        rows.append(
+            {
+                "id": str(row["sighting_id"]),
+                "port": port,
+                "start": start,
+                "end": end,
+                "name": _name(row["vessel_name"]),
+                "imo": _number(row["imo"]),
+                "ship": None,
+                "length": length,
+                "sigma": sigma,
+                "source": _text(row["source"]) or "",
+                "scene": _text(row["scene_id"]),
+                "berth": _text(row["berth"]),
+                "lat": _number(row["lat_deg"]),
+                "lon": _number(row["lon_deg"]),
+                "place_sigma": _number(row["position_sigma_m"]),
+            }
+        )
+    return sorted(rows, key=lambda r: (r["port"], r["start"], r["end"], r["id"]))
+
+
+def _pairs(rows: list[dict[str, Any]], route: Route) -> Iterable[tuple[tuple[float, float], str, str]]:
+    """Pairs that may be one look, best first: names agree, then lengths."""
+    for i, one in enumerate(rows):
+        for other in rows[i + 1 :]:
+            if other["port"] != one["port"] or other["start"] > one["end"] + SAME_PASS_H:
+                if other["port"] != one["port"] or other["start"] > one["start"] + SHIP_DAY_H + SAME_PASS_H:
+                    break
+                continue
+            rank = _one_look(one, other)
+            if rank is not None:
+                yield rank, *sorted((one["id"], other["id"]))
+
+
+def _one_look(one: dict[str, Any], other: dict[str, Any]) -> tuple[float, float] | None:
+    """How well two rows fit as one hull seen once (smaller is better), None when they cannot be."""
+    named = _same_ship(one, other)
+    if named is False:
+        return None
+    apart = 0.0
+    if one["length"] is not None and other["length"] is not None:
+        apart = abs(one["length"] - other["length"]) / math.hypot(one["sigma"], other["sigma"])
+    if apart > SAME_LENGTH_SIGMAS:
+        return None
+    overlap = one["start"] <= other["end"] and other["start"] <= one["end"]
+    two_pictures = one["scene"] is not None and other["scene"] is not None and one["scene"] != other["scene"]
+    if two_pictures or not overlap:
+        return (0.0 if named else 1.0, apart) if _one_pass(one, other) else None
+    if one["source"] == other["source"]:
+        same_statement = named and one["scene"] == other["scene"] and one["start"] == other["start"]
+        return (0.0, apart) if same_statement and one["end"] == other["end"] else None
+    if not named and one["berth"] and other["berth"] and one["berth"] != other["berth"]:
+        return None
+    return (0.0 if named else 1.0, apart)
+
+
+def _one_pass(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Two pictures within the hour, both with a time, showing a hull at the same place within the errors of both."""
+    if one["end"] - one["start"] > SAME_PASS_H or other["end"] - other["start"] > SAME_PASS_H:
+        return False
+    if one["lat"] is None or other["lat"] is None or abs(one["start"] - other["start"]) > SAME_PASS_H:
+        return False
+    error_m = math.hypot(one["place_sigma"] or 0.0, other["place_sigma"] or 0.0)
+    return _km(one["lat"], one["lon"], other["lat"], other["lon"]) * 1000 <= SAME_LENGTH_SIGMAS * error_m
+
+
+def _same_ship(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool | None:
+    """True or False where names, IMO numbers or transmitting ships tell, None where they do not."""
+    if one["ship"] is not None or other["ship"] is not None:
+        return bool(one["ship"] == other["ship"])
+    for what in ("imo", "name"):
+        if one[what] is not None and other[what] is not None:
+            return bool(one[what] == other[what])
+    return None
+
+
+def _looks(sightings: pd.DataFrame, route: Route, transmitting: dict[str, str]) -> list[_Seen]:
+    """Ship sightings as independent looks: the rows of one group are one."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in sightings[sightings["observation_type"] == "vessel"].to_dict("records"):
+        label = _text(row["observation_group"]) or f"alone {row['sighting_id']}"
+        groups.setdefault(f"{label} {_text(row['port'])}", []).append(row)
+    return [_look(rows, route, transmitting) for _, rows in sorted(groups.items())]
+
+
+def _look(rows: list[dict[str, Any]], route: Route, transmitting: dict[str, str]) -> _Seen:
+    rows = sorted(rows, key=lambda r: str(r["sighting_id"]))
+    lengths = [(m, s) for m, s in (_length(r, route) for r in rows) if m is not None]
+    # The tightest window: all rows tell of one instant. Where windows do not overlap (one pass), the whole of it.
+    start, end = max(_hours(r["start_utc"]) for r in rows), min(_hours(r["end_utc"]) for r in rows)
+    if start > end:
+        start, end = min(_hours(r["start_utc"]) for r in rows), max(_hours(r["end_utc"]) for r in rows)
+    scenes = frozenset(s for r in rows if (s := _text(r["scene_id"])))
+    first = rows[0]
+    alone = f"{first['source']} {start} {end}"
+    return _Seen(
+        ids=tuple(str(r["sighting_id"]) for r in rows),
+        start_h=start,
+        end_h=end,
+        port=str(first["port"]),
+        berth=next((b for r in rows if (b := _text(r["berth"]))), None),
+        name=next((n for r in rows if (n := _text(r["vessel_name"]))), None),
+        imo=next((int(n) for r in rows if (n := _number(r["imo"])) is not None), None),
+        ship=next((transmitting[str(r["sighting_id"])] for r in rows if str(r["sighting_id"]) in transmitting), None),
+        length_m=sum(m for m, _ in lengths) / len(lengths) if lengths else None,
+        sigma_m=min((s for _, s in lengths), default=0.0),
+        scenes=scenes,
+        batch=min(scenes) if scenes else alone,
+        lat_deg=_number(first["lat_deg"]),
+        lon_deg=_number(first["lon_deg"]),
+    )
+
+
+def _length(row: Mapping[Any, Any], route: Route) -> tuple[float | None, float]:
+    """Length with the sensor's bias taken out, and the larger of the claimed and the sensor's own error [m]."""
+    length = _number(row["length_m"])
+    sensor = route.sensor(_text(row["sensor"]))
+    return (None if length is None else length / sensor.length_ratio), max(
+        _number(row["length_sigma_m"]) or 0.0, sensor.length_sigma_m
+    )
+
+
+# --- what else is known -----------------------------------------------------------------------------------------------------
+
+
+def _elsewhere(sightings: pd.DataFrame) -> list[tuple[float, float, str, dict[str, Any]]]:
+    """Every statement that puts a named ship somewhere, transponder statements included."""
+    out = []
+    for row in sightings[sightings["observation_type"].isin(["vessel", "ais"])].to_dict("records"):
+        who = {"ship": None, "imo": _number(row["imo"]), "name": _name(row["vessel_name"])}
+        port = _text(row["port"])
+        if port is not None and "|" not in port and (who["imo"] is not None or who["name"] is not None):
+            out.append((_hours(row["start_utc"]), _hours(row["end_utc"]), port, who))
+    return sorted(out, key=lambda item: (item[0], item[1], item[2], str(item[3])))
+
+
+def _empties(sightings: pd.DataFrame, scenes: pd.DataFrame, ports: list[str], route: Route) -> dict[str, list[_Empty]]:
+    """Looks at each port in which a hull could have been missing: statements of absence, and every picture that covers the port."""
+    out: dict[str, list[_Empty]] = {port: [] for port in ports}
+    for row in sightings[sightings["observation_type"] == "absent"].to_dict("records"):
+        port = _text(row["port"])
+        if port in out:
+            what = f"{row['sighting_id']}: no ship"
+            start, end = _hours(row["start_utc"]), _hours(row["end_utc"])
+            out[port].append(_Empty(start, end, _text(row["berth"]), P_SEEN_BY_ANALYST, what, None))
+    if len(scenes):
+        footprints = shapely.from_wkt(scenes["wkt"].to_numpy(dtype=object))
+        for name in ports:
+            found = route.find_port(name)
+            if found is None:
+                continue
+            covers = shapely.contains_xy(footprints, found.lon_deg, found.lat_deg)
+            for row in scenes[covers].to_dict("records"):
+                p_seen = route.sensor(_text(row["sensor"])).p_detect_berth * float(row["clear_fraction"])
+                scene, start, end = str(row["scene_id"]), _hours(row["start_utc"]), _hours(row["end_utc"])
+                out[name].append(_Empty(start, end, None, p_seen, f"scene {scene}: no such ship", scene))
+    return {port: sorted(found, key=lambda e: (e.start_h, e.end_h, e.what)) for port, found in out.items()}
+
+
+def _legs(route: Route, distance_nm: Distance | None) -> Callable[[str, str, float | None], float]:
+    """Fewest hours between two ports for a ship of a length; 0 where nothing is known (never called impossible)."""
+
+    def hours(one: str, other: str, length_m: float | None) -> float:
+        a, b = route.find_port(one), route.find_port(other)
+        if a is None or b is None or a.id == b.id:
+            return 0.0
+        by_sea = distance_nm(a.id, b.id) if distance_nm else None
+        if by_sea is None:
+            here = (a.roadstead_lat_deg, a.roadstead_lon_deg)
+            by_sea = nm(_km(*here, b.roadstead_lat_deg, b.roadstead_lon_deg))
+        return by_sea / route.default_top_speed_kn(length_m)
+
+    return hours
+
+
+# --- the same stay, or another? ---------------------------------------------------------------------------------------------
+
+
+class _Model:
+    """Stays at one port: how long they last, and whether a look belongs to one."""
+
+    def __init__(
+        self,
+        route: Route,
+        port: str,
+        leg: Callable[[str, str, float | None], float],
+        elsewhere: list[tuple[float, float, str, dict[str, Any]]],
+        empties: list[_Empty],
+    ) -> None:
+        self.route, self.port, self.leg = route, port, leg
+        self.elsewhere = [item for item in elsewhere if item[2] not in port.split("|")]
+        self.empties = empties
+        self.empty_starts = [e.start_h for e in empties]
+        self.ports = [p for part in port.split("|") if (p := route.find_port(part))]
+        priors = route.priors
+        scale = 1.0 if route.dark_port_id in port.split("|") else LAY_UP_FACTOR
+        self.max_h = priors.stay_max_h * scale
+        self.mean_h = priors.stay_median_h * scale * math.exp(priors.stay_log_sd**2 / 2)
+        # E[(D - x)+] of a stay D, which is proportional to the chance that a stay begun at any time covers two looks x hours apart.
+        self.grid_h = np.linspace(0.0, self.max_h, 673)
+        middle = (self.grid_h[1:] + self.grid_h[:-1]) / 2
+        density = np.exp(-0.5 * (np.log(middle / (priors.stay_median_h * scale)) / priors.stay_log_sd) ** 2) / middle
+        share = np.append(density / density.sum(), 0.0)
+        lasting = np.append(np.cumsum(share[:-1][::-1])[::-1], 0.0)
+        step = self.grid_h[1]
+        self.covers = np.append(np.cumsum((lasting[:-1] * step)[::-1])[::-1], 0.0)
+        # Another hull comes at the rate of the whole trade: one stay and one pause after another.
+        self.per_h = 1.0 / (self.mean_h + priors.between_mean_h)
+        self.berths = {b.id: b for p in self.ports for b in p.berths}
+
+    def join(self, looks: list[_Seen]) -> list[_Call]:
+        """Looks in order of time into calls; the looks of one picture go to different calls, the best way together."""
+        calls: list[_Call] = []
+        batches: dict[str, list[_Seen]] = {}
+        for seen in looks:
+            batches.setdefault(seen.batch, []).append(seen)
+        live = 0
+        for batch in sorted(batches.values(), key=lambda b: _order(b[0])):
+            first_h = min(s.start_h for s in batch)
+            while live < len(calls) and first_h - max(s.end_h for s in calls[live].seen) > self.max_h:
+                live += 1
+            recent = list(range(live, len(calls)))
+            p = np.array([[self.p_same(calls[c], s, c) for s in batch] for c in recent]).reshape(
+                len(recent), len(batch)
+            )
+            gain = np.log(np.clip(p, 1e-9, 1 - 1e-9) / np.clip(1 - p, 1e-9, 1))
+            chosen = dict(zip(*reversed(linear_sum_assignment(-np.maximum(gain, 0.0))), strict=True)) if recent else {}
+            for n, seen in enumerate(batch):
+                at = int(chosen.get(n, -1))
+                if at >= 0 and p[at, n] >= 0.5:
+                    index = recent[at]
+                    calls[index].seen.append(seen)
+                    calls[index].p_steps.append(float(p[at, n]))
+                else:
+                    index = len(calls)
+                    calls.append(_Call([seen]))
+                    best = int(np.argmax(np.where(p[:, n] < 0.5, p[:, n], 0.0))) if recent else -1
+                    if best >= 0 and SHOWN_P <= p[best, n] < 0.5:
+                        calls[index].continues, calls[index].p_continues = recent[best], float(p[best, n])
+                for empty in self.empties:
+                    if empty.scene in seen.scenes:
+                        empty.calls.add(index)
+        return calls
+
+    def p_same(self, call: _Call, seen: _Seen, index: int) -> float:
+        """Probability that a look shows the stay that a call has shown so far."""
+        last = max(call.seen, key=lambda s: (s.middle_h, s.ids))
+        first = min(call.seen, key=lambda s: (s.middle_h, s.ids))
+        if any(s.batch == seen.batch or s.scenes & seen.scenes for s in call.seen):
+            return 0.0
+        if seen.start_h - min(s.end_h for s in call.seen) > self.max_h:
+            return 0.0
+        named = _same_ship(
+            {"ship": call.first("ship"), "imo": call.first("imo"), "name": _name(call.first("name"))},
+            {"ship": seen.ship, "imo": seen.imo, "name": _name(seen.name)},
+        )
+        if named is False:
+            return 0.0
+        odds_length = self._length_odds(call, seen) if named is None else 1.0
+        if odds_length == 0.0 or self._was_elsewhere(call, seen, last):
+            return 0.0
+        so_far = self._cover(first, last) if first is not last else float(self.covers[0])
+        stayed = min(1.0, self._cover(first, seen) / so_far) if so_far > 0 else 0.0
+        stayed *= self._unseen_between(call, last, seen, index)
+        gone = 1.0 - min(1.0, self._cover(first, seen) / so_far) if so_far > 0 else 1.0
+        pauses = np.maximum(_instants(seen)[None, :] - _instants(last)[:, None], 0.0)
+        if named:
+            spare = np.maximum(pauses - self._turnaround_h(seen.length_m), 0.0) / 2
+            other = gone * float(np.mean(-np.expm1(-spare / self.route.priors.between_mean_h)))
+        else:
+            other = gone * float(np.mean(-np.expm1(-self.per_h * np.minimum(pauses / 2, self.mean_h))))
+        odds_berth = self._berth_odds(last.berth, seen.berth)
+        weight = stayed * odds_length * odds_berth
+        return weight / (weight + other) if weight > 0 else 0.0
+
+    def _cover(self, one: _Seen, other: _Seen) -> float:
+        """Chance, up to a factor, that one stay covers an instant of each window; over both windows evenly."""
+        spans = np.abs(_instants(other)[None, :] - _instants(one)[:, None])
+        return float(np.mean(np.interp(spans, self.grid_h, self.covers)))
+
+    def _length_odds(self, call: _Call, seen: _Seen) -> float:
+        """Same hull against any hull of the trade, by length; 1 where a length is missing, 0 where they are too far apart."""
+        length, sigma = call.length()
+        if length is None or seen.length_m is None:
+            return 1.0
+        both = math.hypot(sigma, seen.sigma_m)
+        apart = seen.length_m - length
+        if abs(apart) > SAME_LENGTH_SIGMAS * both:
+            return 0.0
+        priors = self.route.priors
+        middle = (priors.trade_length_min_m + priors.trade_length_max_m) / 2
+        return _normal(apart, both) / _normal(seen.length_m - middle, math.hypot(priors.hull_length_sd_m, seen.sigma_m))
+
+    def _was_elsewhere(self, call: _Call, seen: _Seen, last: _Seen) -> bool:
+        """The named ship was at another port between the two looks."""
+        who = {"ship": None, "imo": call.first("imo") or seen.imo, "name": _name(call.first("name") or seen.name)}
+        at = bisect_left(self.elsewhere, last.end_h, key=lambda item: item[0])
+        for start, end, _, other in self.elsewhere[at:]:
+            if start > seen.start_h:
+                break
+            if end <= seen.start_h and _same_ship(who, other):
+                return True
+        return False
+
+    def _unseen_between(self, call: _Call, last: _Seen, seen: _Seen, index: int) -> float:
+        """Chance that the ship was there and every picture between the two looks missed it."""
+        chance = 1.0
+        at = bisect_left(self.empty_starts, last.end_h)
+        for empty in self.empties[at:]:
+            if empty.start_h > seen.start_h:
+                break
+            if empty.end_h > seen.start_h or index in empty.calls:
+                continue
+            if empty.scene is None and (empty.berth is None or empty.berth == last.berth == seen.berth):
+                return 0.0
+            chance *= 1.0 - empty.p_seen * self._there(empty.berth, last.berth, seen.berth)
+        return chance
+
+    def _there(self, berth: str | None, before: str | None, after: str | None) -> float:
+        """Chance that a ship in port lay at the berth a picture shows, given the berths before and after."""
+        if berth is None:
+            return 1.0
+        if berth in (before, after):
+            return 0.5
+        return 0.0 if before and after else 1.0 / max(1, sum(b.in_trade for b in self.berths.values()))
+
+    def _turnaround_h(self, length_m: float | None) -> float:
+        """Fewest hours to leave, call at the nearest counterpart port and be back."""
+        here = [p.id for p in self.ports]
+        others = [p for p in self.route.ports if p.role != "alternative" and p.id not in here]
+        trips = [2 * self.leg(h, p.id, length_m) + p.min_stay_h for h in here for p in others]
+        return min(trips, default=0.0)
+
+    def _berth_odds(self, before: str | None, after: str | None) -> float:
+        """The order of work: unloading then loading speaks for one stay, loading then unloading for two."""
+        uses = [self.berths[b].use if b in self.berths else "" for b in (before, after)]
+        if uses[1] not in FIRST_BERTH or (uses[0], uses[1]) not in NEXT_BERTH:
+            return 1.0
+        return NEXT_BERTH[uses[0], uses[1]] / FIRST_BERTH[uses[1]]
+
+    # --- what is told of a call ---
+
+    def row(self, call: _Call, ids: list[str]) -> dict[str, Any]:
+        """One row of the table `port_calls`."""
+        seen = sorted(call.seen, key=lambda s: (s.middle_h, s.ids))
+        length, sigma = call.length()
+        not_before, why_before = self._bound(call, seen[0], before=True)
+        not_after, why_after = self._bound(call, seen[-1], before=False)
+        ship = call.first("ship")
+        berths = [b for n, s in enumerate(seen) if (b := s.berth) and b not in [x.berth for x in seen[:n]][-1:]]
+        sightings = [i for s in seen for i in s.ids]
+        lat, lon = self._point(seen)
+        own = next(n for n, i in enumerate(ids) if i == f"C-{_hash(self.port, *sorted(sightings))}")
+        return {
+            "call_id": ids[own],
+            "port": self.port,
+            "arrival_not_before_utc": not_before,
+            "arrival_not_after_utc": _time(min(s.end_h for s in seen)),
+            "departure_not_before_utc": _time(max(s.start_h for s in seen)),
+            "departure_not_after_utc": not_after,
+            "n_sightings": len(seen),
+            "length_m": None if length is None else round(length, 1),
+            "berths": berths,
+            "kind": "unattributed" if ship is None else "transmitting",
+            "vessel_key": ship,
+            "mmsi": int(ship[5:]) if ship and ship.startswith("mmsi:") and ship[5:].isdigit() else None,
+            "p_vessel": None,
+            "vessel_name": call.first("name"),
+            "imo": call.first("imo"),
+            "length_sigma_m": None if length is None else round(sigma, 1),
+            "in_trade": self._in_trade(berths, length, sigma),
+            "sighting_ids": sightings,
+            "continues_call_id": None if call.continues is None else ids[call.continues],
+            "p_continues": None if call.p_continues is None else round(call.p_continues, 6),
+            "lat_deg": lat,
+            "lon_deg": lon,
+            "because": self._because(call, seen, berths, [why_before, why_after]),
+        }
+
+    def _bound(self, call: _Call, edge: _Seen, *, before: bool) -> tuple[pd.Timestamp | None, str]:
+        """Last clear look without the ship before the first sighting (or first after the last), or its own stay elsewhere."""
+        low, high = min(s.start_h for s in call.seen), max(s.end_h for s in call.seen)
+        found: list[tuple[float, str]] = []
+        scenes = frozenset().union(*(s.scenes for s in call.seen))
+        for empty in self.empties:
+            fits = empty.berth is None or empty.berth == edge.berth
+            if empty.p_seen < BOUND_P_SEEN or not fits or (empty.scene is not None and empty.scene in scenes):
+                continue
+            if before and empty.end_h <= low and low - empty.end_h <= self.max_h:
+                found.append((empty.start_h, empty.what))
+            if not before and empty.start_h >= high and empty.start_h - high <= self.max_h:
+                found.append((empty.end_h, empty.what))
+        who = {"ship": None, "imo": call.first("imo"), "name": _name(call.first("name"))}
+        for start, end, port, other in self.elsewhere:
+            if not _same_ship(who, other):
+                continue
+            hours = min((self.leg(port, p.id, call.length()[0]) for p in self.ports), default=0.0)
+            if before and end <= low and low - end <= self.max_h and start + hours <= low:
+                found.append((start + hours, f"named at {port} before"))
+            if not before and start >= high and start - high <= self.max_h and end - hours >= high:
+                found.append((end - hours, f"named at {port} after"))
+        if not found:
+            return None, ""
+        at, why = max(found) if before else min(found)
+        return _time(at), f"{'arrived after' if before else 'left by'} {_time(at):%Y-%m-%d %H:%M} UTC ({why})"
+
+    def _in_trade(self, berths: list[str], length: float | None, sigma: float) -> bool:
+        priors = self.route.priors
+        if any(b in self.berths and not self.berths[b].in_trade for b in berths):
+            return False
+        margin = OUTSIDE_TRADE_SIGMAS * sigma
+        return length is None or (
+            length - margin <= priors.trade_length_max_m and length + margin >= priors.trade_length_min_m
+        )
+
+    def _point(self, seen: list[_Seen]) -> tuple[float | None, float | None]:
+        """The port's point; for a place that the route does not know, where the ship was seen."""
+        if self.ports:
+            port: Port = next((p for p in self.ports if p.id == self.route.dark_port_id), self.ports[0])
+            return port.lat_deg, port.lon_deg
+        return next(((s.lat_deg, s.lon_deg) for s in seen if s.lat_deg is not None), (None, None))
+
+    def _because(self, call: _Call, seen: list[_Seen], berths: list[str], bounds: list[str]) -> str:
+        offset = self.ports[0].utc_offset_h if self.ports else 0.0
+        days = [f"{', '.join(s.ids)} ({_day(s, offset)}{f', {s.berth}' if s.berth else ''})" for s in seen]
+        parts = [f"seen {'once' if len(seen) == 1 else f'{len(seen)} times'}: {'; '.join(days)}"]
+        if len(berths) > 1:
+            parts.append(f"berth shift {' to '.join(berths)}, not another ship")
+        if call.p_steps:
+            parts.append(f"one stay with p {min(call.p_steps):.2f} at the weakest step")
+        if call.p_continues is not None:
+            parts.append(f"a continuation of the call before it with p {call.p_continues:.2f}, otherwise a new one")
+        if "|" in self.port:
+            parts.append("the source leaves the port open: counted once")
+        return "; ".join([*parts, *(b for b in bounds if b)])
+
+
+def _add_to_certain(
+    seen: _Seen,
+    port: str,
+    by_port: dict[str, list[_Call]],
+    route: Route,
+    leg: Callable[[str, str, float | None], float],
+    elsewhere: list[tuple[float, float, str, dict[str, Any]]],
+    empties: dict[str, list[_Empty]],
+) -> bool:
+    """Give a look at an open port to the call that it most probably belongs to, if one is likelier than a call of its own."""
+    best: tuple[float, str, int] | None = None
+    for name in port.split("|"):
+        model = _Model(route, name, leg, elsewhere, empties.get(name, []))
+        for index, call in enumerate(by_port.get(name, [])):
+            p = model.p_same(call, seen, index)
+            if p >= 0.5 and (best is None or p > best[0]):
+                best = (p, name, index)
+    if best is None:
+        return False
+    by_port[best[1]][best[2]].seen.append(seen)
+    by_port[best[1]][best[2]].p_steps.append(best[0])
+    return True
+
+
+# --- small things -----------------------------------------------------------------------------------------------------------
+
+
+def _order(seen: _Seen) -> tuple[float, float, tuple[str, ...]]:
+    return seen.middle_h, seen.start_h, seen.ids
+
+
+def _instants(seen: _Seen) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Instants that stand for a window: one for a picture with a time, else the middles of seven equal parts."""
+    if seen.end_h <= seen.start_h:
+        return np.array([seen.start_h])
+    return seen.start_h + (np.arange(7) + 0.5) / 7 * (seen.end_h - seen.start_h)
+
+
+def _normal(x: float, sigma: float) -> float:
+    return math.exp(-0.5 * (x / sigma) ** 2) / sigma
+
+
+def _hours(time: Any) -> float:
+    return float(pd.Timestamp(time).value) / 1000 / _HOUR_US
+
+
+def _time(hours: float) -> pd.Timestamp:
+    """To the whole second: the inputs are given to the second, and hours are fractions."""
+    return pd.Timestamp(round(hours * 3600), unit="s", tz="UTC")
+
+
+def _day(seen: _Seen, offset_h: float) -> str:
+    """The local day or days of a look."""
+    first, last = (f"{_time(h + offset_h):%Y-%m-%d}" for h in (seen.start_h, seen.end_h))
+    return first if first == last else f"{first} to {last}"
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or value is pd.NA or value != value else float(value)
+
+
+def _name(value: Any) -> str | None:
+    """A ship's name for comparison: letters and digits only, whatever their case."""
+    text = "".join(c for c in value.casefold() if c.isalnum()) if isinstance(value, str) else ""
+    return text or None
+
+
+def _km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
+    a, b = math.radians(lat_a), math.radians(lat_b)
+    h = math.sin((b - a) / 2) ** 2 + math.cos(a) * math.cos(b) * math.sin(math.radians(lon_b - lon_a) / 2) ** 2
+    return 2 * EARTH_RADIUS_KM * math.asin(min(1.0, math.sqrt(h)))
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:12]

@@ -1,0 +1,591 @@
+"""Who was it: every dark call in pictures against every silence that could hold it, and "none of these".
+
+`weigh` puts together what is known of each silence (factors that depend on no history, the histories that fit) and solves all of
+them at once; `decide` turns the solution into the `matches` table and its evidence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import shapely
+
+from ghostships import units
+from ghostships.inference import factors, histories, joint
+from ghostships.inference.factors import Factor
+from ghostships.inference.joint import Weighed
+from ghostships.routes import Port, Route
+
+US = units.US_PER_HOUR
+PARETO_PRIOR_GAPS = 20.0
+PARETO_PRIOR_SLOPE = 0.7
+"""Durations of silences fall off like a Pareto law; its slope is fitted on the run's own, with this prior worth 20 silences."""
+
+
+def looks(scenes: pd.DataFrame, sightings: pd.DataFrame, port: Port, route: Route) -> list[tuple[int, float, str]]:
+    """Pictures of a port: (time in microseconds, chance of seeing a ship at its berths, scene id).
+
+    A listed scene counts over the berths it covers; an "absent" sighting is a picture too, the only kind published reports have.
+    """
+    found: list[tuple[int, float, str]] = []
+    points = [(port.lon_deg, port.lat_deg), *((b.lon_deg, b.lat_deg) for b in port.berths)]
+    if len(scenes):
+        footprints = shapely.from_wkt(scenes["wkt"].to_numpy(dtype=object))
+        covered = np.mean([shapely.intersects_xy(footprints, lon, lat) for lon, lat in points], axis=0)
+        for row, share in zip(scenes.itertuples(index=False), covered, strict=True):
+            p = route.sensor(_text(row.sensor)).p_detect_berth * row.clear_fraction * float(share)
+            if p > 0:
+                found.append(((row.start_utc.value + row.end_utc.value) // 2000, min(p, 0.99), str(row.scene_id)))
+    absent = sightings[(sightings["observation_type"] == "absent") & (sightings["port"] == port.id)]
+    for row in absent.itertuples(index=False):
+        if row.end_utc - row.start_utc <= pd.Timedelta(days=1):
+            p = route.sensor(_text(row.sensor)).p_detect_berth
+            found.append(((row.start_utc.value + row.end_utc.value) // 2000, p, str(row.sighting_id)))
+    return sorted(found)
+
+
+def watched_hours(port_looks: list[tuple[int, float, str]], stays: histories.Stays, span_h: float) -> float:
+    """Hours of the span in which an arriving hull would have been seen: the sum of that chance over arrival times."""
+    if not port_looks or span_h <= 0:
+        return 0.0
+    start = port_looks[0][0]
+    times = np.array([(t - start) / US for t, _, _ in port_looks])
+    place = histories.Place(
+        "", True, 0, 0, stays, tuple(histories.Look(t, p) for t, (_, p, _) in zip(times, port_looks, strict=True)), ()
+    )
+    total, at = 0.0, -stays.maximum_h
+    while at < times[-1]:
+        grid = np.arange(at, at + 2 * stays.maximum_h, 4.0)
+        part = histories.stay_weights(place, grid, 4.0, None)
+        arrivals = grid < at + stays.maximum_h
+        total += float((1 - part[arrivals].sum(axis=1)).clip(0, 1).sum() * 4.0)
+        at += stays.maximum_h
+    return min(total, span_h)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _imo(value: object) -> int | None:
+    return None if pd.isna(value) else int(value)  # type: ignore[call-overload]
+
+
+def stays_of(port: Port, route: Route) -> histories.Stays:
+    """How long ships stay at a port of this route."""
+    p = route.priors
+    return histories.Stays(p.stay_median_h, p.stay_log_sd, port.min_stay_h, p.stay_max_h)
+
+
+def weigh(
+    gaps: pd.DataFrame,
+    reach: pd.DataFrame,
+    port_calls: pd.DataFrame,
+    sightings: pd.DataFrame,
+    scenes: pd.DataFrame,
+    vessels: pd.DataFrame,
+    draughts: pd.DataFrame,
+    *,
+    route: Route,
+    legs_nm: pd.DataFrame,
+    as_of_us: int,
+    reception_says: dict[str, str],
+) -> Weighed:
+    """Solve who made which dark call.
+
+    Parameters
+    ----------
+    port_calls : calls that no transmitting ship explains
+    draughts : `gap_id`, `before_m`, `after_m`
+    legs_nm : sea distance between ports [nm], both ways, indexed by port id
+    as_of_us : "now" [microseconds], where open silences are cut
+    reception_says : per gap, the sentence behind `p_off`
+    """
+    usable = gaps[gaps["state"] != "void"].sort_values("gap_id")
+    calls = port_calls.sort_values("call_id").reset_index(drop=True)
+    known, windows = _known(calls, sightings, scenes, route)
+    cases = _cases(usable, reach, calls, windows, route, as_of_us)
+    span_h = _span_h(gaps, scenes, as_of_us)
+    by_port = {port.id: looks(scenes, sightings, port, route) for port in route.ports}
+    # Published sightings are positive only: rates of unknown hulls are learned where scenes are listed, and only there.
+    watched_h = {
+        port.id: watched_hours(by_port[port.id], stays_of(port, route), span_h) if len(scenes) else 0.0
+        for port in route.ports
+    }
+    ships = vessels.set_index("vessel_key")
+    fixed, watch_bits = _fixed_factors(cases, reach, ships, draughts, route, reception_says)
+    slope = _duration_slope(usable)
+    silents: list[joint.Silent] = []
+    fits: dict[tuple[int, int], tuple[float, float]] = {}
+    sentences: dict[tuple[int, int], tuple[str, str]] = {}
+    for g, case in enumerate(cases):
+        silence = _silence(case, calls, windows, by_port, route, legs_nm, slope)
+        blind = silence.weigh(odds=1.0, likelihoods={}, blind=True).trip if case.is_feasible else 0.0
+        unseen = silence.weigh(odds=1.0, likelihoods={}).trip if case.is_feasible else 0.0
+        watched = 1 - unseen / blind if blind > 0 else 0.0
+        bits = math.fsum(f.bits for f in fixed[g])
+        silents.append(joint.Silent(case.gap.vessel_key, silence, bits, watched, case.is_feasible and blind > 0))
+        ship = ships.loc[case.gap.vessel_key]
+        for c in silence.calls:
+            fits[g, c], sentences[g, c] = _fit(calls.loc[c], known[c], ship, route)
+    priors = route.priors
+    levels = joint.Levels(
+        priors.p_trip,
+        priors.p_trip_strength,
+        priors.habit_strength,
+        priors.unknown_hulls_per_day / 24,
+        priors.unknown_hull_strength_days * 24,
+    )
+    solution = joint.solve(silents, known, fits, levels, watched_h=watched_h)
+    warnings = []
+    if not solution.is_converged:
+        warnings.append(
+            f"the joint solution still moved after {solution.n_rounds} rounds; probabilities are less sure than shown"
+        )
+    return Weighed(
+        [c.gap.gap_id for c in cases],
+        list(calls["call_id"]),
+        silents,
+        known,
+        solution,
+        fixed,
+        sentences,
+        watch_bits,
+        warnings,
+    )
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A gap that could hold a stay somewhere that matters, with its reach by port and the calls it meets."""
+
+    gap: Any
+    start_us: int
+    duration_h: float
+    reach: dict[str, Any]
+    is_feasible: bool
+    calls: tuple[int, ...]
+
+
+def _span_h(gaps: pd.DataFrame, scenes: pd.DataFrame, as_of_us: int) -> float:
+    starts = [t.value // 1000 for frame in (gaps, scenes) if len(frame) for t in [frame["start_utc"].min()]]
+    return max((as_of_us - min(starts)) / US, 0.0) if starts else 0.0
+
+
+def _known(
+    calls: pd.DataFrame, sightings: pd.DataFrame, scenes: pd.DataFrame, route: Route
+) -> tuple[list[joint.Known], list[tuple[list[tuple[int, int]], list[str], list[float]]]]:
+    """Each call as the joint solution meets it, and its windows [microseconds], scenes and chances of detection."""
+    by_id = sightings.set_index("sighting_id")
+    listed = set(scenes["scene_id"]) if len(scenes) else set()
+    middle = (route.priors.trade_length_min_m + route.priors.trade_length_max_m) / 2
+    known, windows = [], []
+    for call in calls.itertuples(index=False):
+        port = route.port(str(call.port).split("|")[0])
+        rows = by_id.loc[list(call.sighting_ids)].sort_values(["start_utc", "end_utc"])
+        spans: list[tuple[int, int]] = []
+        scene_ids: list[str] = []
+        p_detects: list[float] = []
+        groups: set[str] = set()
+        for sighting_id, row in rows.iterrows():
+            # Rows of one picture or ship-day are one observation: the first stands for all.
+            group = _text(row["observation_group"]) or str(sighting_id)
+            if group in groups:
+                continue
+            groups.add(group)
+            spans.append((row["start_utc"].value // 1000, row["end_utc"].value // 1000))
+            scene = _text(row["scene_id"])
+            if scene in listed and scene is not None:
+                scene_ids.append(scene)
+                p_detects.append(route.sensor(_text(row["sensor"])).p_detect_berth)
+        sigma = call.length_sigma_m if call.length_sigma_m == call.length_sigma_m else 0.0
+        spread = math.hypot(route.priors.hull_length_sd_m, sigma)
+        length = float(call.length_m)
+        background = factors.normal(length, middle, spread) if length == length else 1.0
+        place = histories.Place(port.id, True, 0, 0, stays_of(port, route), (), ())
+        zero = spans[0][0]
+        seen = histories.Seen(
+            0, tuple(((a - zero) / US, (b - zero) / US) for a, b in spans), frozenset(), tuple(p_detects)
+        )
+        mass = histories.unknown_hull_mass(place, seen)
+        known.append(joint.Known(port.id, port.id == route.dark_port_id, mass, length, sigma, max(background, 1e-6)))
+        windows.append((spans, scene_ids, p_detects))
+    return known, windows
+
+
+def _cases(
+    gaps: pd.DataFrame,
+    reach: pd.DataFrame,
+    calls: pd.DataFrame,
+    windows: list[tuple[list[tuple[int, int]], list[str], list[float]]],
+    route: Route,
+    as_of_us: int,
+) -> list[_Case]:
+    """Gaps that fit the dark port, or that meet a dark call at another port within reach."""
+    fits = reach[reach["verdict"].isin(["feasible", "marginal"])]
+    by_gap: dict[str, dict[str, Any]] = {}
+    for row in fits.itertuples(index=False):
+        by_gap.setdefault(row.gap_id, {})[row.port] = row
+    met_by_port: dict[str, list[tuple[int, int, int]]] = {}
+    for c, (call, (spans, _, _)) in enumerate(zip(calls.itertuples(index=False), windows, strict=True)):
+        for port in str(call.port).split("|"):
+            met_by_port.setdefault(port, []).append((c, min(b for _, b in spans), max(a for a, _ in spans)))
+    cases = []
+    for gap in gaps.itertuples(index=False):
+        ports = by_gap.get(gap.gap_id, {})
+        start = gap.start_utc.value // 1000
+        end = as_of_us if gap.is_open else gap.end_utc.value // 1000
+        met = []
+        for port, row in ports.items():
+            for c, first_end, last_start in met_by_port.get(port, []):
+                arrival = row.earliest_arrival_utc.value // 1000
+                leave = end if gap.is_open else row.latest_departure_utc.value // 1000
+                if first_end >= arrival and last_start <= leave:
+                    met.append(c)
+        feasible = route.dark_port_id in ports
+        if feasible or met:
+            cases.append(_Case(gap, start, (end - start) / US, ports, feasible, tuple(sorted(set(met)))))
+    return cases
+
+
+def _silence(
+    case: _Case,
+    calls: pd.DataFrame,
+    windows: list[tuple[list[tuple[int, int]], list[str], list[float]]],
+    by_port: dict[str, list[tuple[int, float, str]]],
+    route: Route,
+    legs_nm: pd.DataFrame,
+    slope: float,
+) -> histories.Silence:
+    """The silence on its grid, with the dark port (if within reach) and every port where it meets a call."""
+    wanted = {route.dark_port_id} if case.is_feasible else set()
+    for c in case.calls:
+        wanted |= set(str(calls.at[c, "port"]).split("|")) & set(case.reach)
+    ids = sorted(wanted, key=lambda i: (i != route.dark_port_id, i))
+    fastest = float(next(iter(case.reach.values())).fastest_kn)
+    taken: set[int] = set()
+    places = []
+    for port_id in ids:
+        port, row = route.port(port_id), case.reach[port_id]
+        arrive_h = (row.earliest_arrival_utc.value // 1000 - case.start_us) / US
+        if case.gap.is_open:
+            home = [legs_nm.at[port_id, p.id] for p in route.ports if p.role == "counterpart" and p.id != port_id]
+            leave_h = np.nanmin(home) / fastest if home and not np.all(np.isnan(home)) else 0.0
+        else:
+            leave_h = case.duration_h - (row.latest_departure_utc.value // 1000 - case.start_us) / US
+        seen = []
+        for c in case.calls:
+            # A call whose port the sources leave open is met at the first of its ports within reach, once.
+            if c in taken or port_id not in str(calls.at[c, "port"]).split("|"):
+                continue
+            taken.add(c)
+            spans, scenes, p_detects = windows[c]
+            hours = tuple(((a - case.start_us) / US, (b - case.start_us) / US) for a, b in spans)
+            seen.append(histories.Seen(c, hours, frozenset(scenes), tuple(p_detects)))
+        until = case.start_us + case.duration_h * US
+        looked = tuple(
+            histories.Look((t - case.start_us) / US, p, scene)
+            for t, p, scene in by_port[port_id]
+            if case.start_us <= t <= until
+        )
+        is_dark = port_id == route.dark_port_id
+        places.append(
+            histories.Place(
+                port_id,
+                is_dark,
+                max(arrive_h, 0.0),
+                max(float(leave_h), 0.0),
+                stays_of(port, route),
+                looked,
+                tuple(seen),
+                1.0 if is_dark else route.priors.p_visit_counterpart,
+            )
+        )
+    legs = np.array([[_leg_h(a, b, route, legs_nm, fastest) for b in ids] for a in ids])
+    minimum = route.policy.min_gap_h
+    density = (
+        (minimum / max(case.duration_h, minimum)) ** slope
+        if case.gap.is_open
+        else slope * minimum**slope / max(case.duration_h, minimum) ** (slope + 1)
+    )
+    waits = histories.Waits(route.priors.before_mean_h, route.priors.between_mean_h, route.priors.p_another_call)
+    return histories.Silence(
+        duration_h=case.duration_h,
+        is_open=bool(case.gap.is_open),
+        density=density,
+        places=places,
+        legs_h=legs,
+        waits=waits,
+    )
+
+
+def _leg_h(a: str, b: str, route: Route, legs_nm: pd.DataFrame, fastest_kn: float) -> float:
+    """Fastest passage; from the dark port to itself: home to the nearest counterpart port, its shortest stay, and back."""
+    if a != b:
+        d = float(legs_nm.at[a, b])
+        return d / fastest_kn if d == d else 0.0
+    ways = [(float(legs_nm.at[a, p.id]), p.min_stay_h) for p in route.ports if p.role == "counterpart" and p.id != a]
+    times = [2 * d / fastest_kn + stay for d, stay in ways if d == d]
+    return min(times, default=0.0)
+
+
+def _duration_slope(gaps: pd.DataFrame) -> float:
+    """Slope of the Pareto law of durations, fitted on closed silences with a prior."""
+    closed = gaps.loc[~gaps["is_open"].astype(bool), "duration_h"].dropna()
+    if not len(closed):
+        return PARETO_PRIOR_SLOPE
+    logs = math.fsum(np.log(closed / closed.min()).sort_values())
+    return (len(closed) + PARETO_PRIOR_GAPS) / (logs + PARETO_PRIOR_GAPS / PARETO_PRIOR_SLOPE)
+
+
+def _fixed_factors(
+    cases: list[_Case],
+    reach: pd.DataFrame,
+    ships: pd.DataFrame,
+    draughts: pd.DataFrame,
+    route: Route,
+    reception_says: dict[str, str],
+) -> tuple[list[list[Factor]], list[float]]:
+    """Factors that depend on no history, per silence, in their fixed order; how common each value is, is learned here."""
+    priors = route.priors
+    home = [p.id for p in route.ports if p.role == "counterpart"]
+    near = reach[reach["port"].isin(home)].groupby("gap_id")[["distance_from_nm", "distance_to_nm"]].min()
+    gap_ids = [c.gap.gap_id for c in cases if c.is_feasible]
+    feasible = near.reindex(gap_ids)
+    share_from = _share(feasible["distance_from_nm"] <= priors.near_home_nm, feasible["distance_from_nm"].notna())
+    share_to = _share(feasible["distance_to_nm"] <= priors.near_home_nm, feasible["distance_to_nm"].notna())
+    fleet = ships.loc[sorted({c.gap.vessel_key for c in cases if c.is_feasible})]
+    kind = fleet["ship_type"].astype("float64")
+    cargo = _share(kind.between(70, 79), kind.notna() & (kind > 0))
+    length = fleet["length_m"].astype("float64")
+    sized = _share(length.between(priors.trade_length_min_m, priors.trade_length_max_m), length.notna())
+    drafts = draughts.set_index("gap_id")
+    fixed, watch = [], []
+    for case in cases:
+        gap = case.gap
+        ship = ships.loc[gap.vessel_key]
+        gap_id = gap.gap_id
+        hits = list(ship["watch_list_hits"])
+        listed = factors.watch_list(hits, priors.watch_list_bits)
+        watch.append(listed.bits)
+        before = drafts.loc[gap_id] if gap_id in drafts.index else {"before_m": math.nan, "after_m": math.nan}
+        places = (
+            near.loc[gap_id] if gap_id in near.index else {"distance_from_nm": math.nan, "distance_to_nm": math.nan}
+        )
+        fixed.append(
+            [
+                listed,
+                factors.near_home(
+                    "last_place",
+                    float(places["distance_from_nm"]),
+                    limit_nm=priors.near_home_nm,
+                    p_if_trip=priors.p_near_home_if_trip,
+                    p_otherwise=share_from,
+                    when="before",
+                ),
+                factors.near_home(
+                    "next_place",
+                    math.nan if gap.is_open else float(places["distance_to_nm"]),
+                    limit_nm=priors.near_home_nm,
+                    p_if_trip=priors.p_near_home_if_trip,
+                    p_otherwise=share_to,
+                    when="after",
+                ),
+                factors.ship_type(_imo(ship["ship_type"]), p_if_trip=priors.p_cargo_if_trip, p_otherwise=cargo),
+                factors.ship_size(
+                    float(ship["length_m"]),
+                    low_m=priors.trade_length_min_m,
+                    high_m=priors.trade_length_max_m,
+                    p_if_trip=priors.p_size_if_trip,
+                    p_otherwise=sized,
+                ),
+                factors.transponder(
+                    float(gap.p_off),
+                    priors.p_off,
+                    reception_says.get(gap_id, "reception was not measured"),
+                ),
+                factors.draught(
+                    float(before["before_m"]),
+                    float(before["after_m"]),
+                    deeper=(priors.p_deeper_if_trip, priors.p_deeper_otherwise),
+                    lighter=(priors.p_lighter_if_trip, priors.p_lighter_otherwise),
+                ),
+            ]
+        )
+    return fixed, watch
+
+
+def _share(holds: pd.Series, counted: pd.Series) -> float:
+    """Share of those counted for which it holds, with one of each added so that it is never 0 or 1."""
+    return float((int((holds & counted).sum()) + 1) / (int(counted.sum()) + 2))
+
+
+def _fit(
+    call: pd.Series, known: joint.Known, ship: pd.Series, route: Route
+) -> tuple[tuple[float, float], tuple[str, str]]:
+    """How well a ship fits the length and the name of a call."""
+    length, length_text = factors.length(
+        known.length_m, known.sigma_m, float(ship["length_m"]), background=known.background
+    )
+    name, name_text = factors.name_read(
+        _text(call["vessel_name"]),
+        _imo(call["imo"]),
+        _text(ship["vessel_name"]),
+        _imo(ship["imo"]),
+        p_correct=route.priors.p_name_correct,
+    )
+    if name > 1:
+        length_text = f"{length_text}; adds nothing to a name read, which usually rests on it"
+    return (length, name), (length_text, name_text)
+
+
+def decide(
+    weighed: Weighed,
+    port_calls: pd.DataFrame,
+    transmitting: pd.DataFrame,
+    passing: dict[str, list[tuple[str, list[Factor]]]],
+    sightings: pd.DataFrame,
+    gaps: pd.DataFrame,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`matches` and their evidence: for every sighting of a ship, each ship it may be, and "none of these".
+
+    The rows of one sighting sum to 1; "none" is one minus the others, and has no waterfall of its own.
+    """
+    by_gap = gaps.set_index("gap_id")
+    per_call = _call_hypotheses(weighed, by_gap)
+    call_of = {s: c.call_id for c in port_calls.itertuples(index=False) for s in c.sighting_ids}
+    rows: list[dict[str, object]] = []
+    evidence: list[dict[str, object]] = []
+    heard = {k: v for k, v in transmitting.groupby("sighting_id", sort=True)} if len(transmitting) else {}
+    for sighting in (
+        sightings[sightings["observation_type"] == "vessel"].sort_values("sighting_id").itertuples(index=False)
+    ):
+        call_id = call_of.get(sighting.sighting_id)
+        hypotheses: list[tuple[str, str, object, str | None, list[Factor]]] = []
+        p_heard = 0.0
+        if sighting.sighting_id in heard:
+            for pair in heard[sighting.sighting_id].sort_values("vessel_key").itertuples(index=False):
+                steps = [
+                    Factor("position", pair.position, pair.position_because),
+                    Factor("length", pair.length, pair.length_because),
+                    Factor("name_read", pair.name_read, pair.name_read_because),
+                    Factor("competition", pair.competition, "other ships, and other detections of the same picture"),
+                ]
+                p_heard += pair.p
+                hypotheses.append(("transmitting", pair.vessel_key, pair.mmsi, None, steps))
+        room = max(1.0 - p_heard, 0.0)
+        for gap_id, steps in [*per_call.get(call_id or "", []), *passing.get(sighting.sighting_id, [])]:
+            gap = by_gap.loc[gap_id]
+            if hypotheses and p_heard > 0:
+                share = factors.probability(math.fsum(f.bits for f in steps)) * room
+                shown = math.fsum(f.bits for f in steps)
+                steps = [
+                    *steps,
+                    Factor("transmitting_ships", factors.bits_of(share) - shown, "room left by transmitting ships"),
+                ]
+            hypotheses.append(("dark", gap["vessel_key"], gap["mmsi"], gap_id, steps))
+        rows += _rows_of(sighting.sighting_id, call_id, hypotheses, evidence)
+    return pd.DataFrame(rows), pd.DataFrame(evidence)
+
+
+def _rows_of(
+    sighting_id: str,
+    call_id: str | None,
+    hypotheses: list[tuple[str, str, object, str | None, list[Factor]]],
+    evidence: list[dict[str, object]],
+) -> list[dict[str, object]]:
+    """Rows of one sighting, their evidence appended; the last row is "none of these"."""
+    shown = []
+    for hypothesis, vessel_key, mmsi, gap_id, steps in hypotheses:
+        steps, bits = factors.waterfall(steps)
+        p = factors.probability(bits)
+        if p > 0:
+            shown.append([hypothesis, vessel_key, mmsi, gap_id, steps, p])
+    # Rounding to 0.001 bit may lift the sum over 1 by a hair: take it from the last step of the likeliest.
+    while shown and sum(round(s[5] * 1e6) for s in shown) > 1_000_000:
+        top = max(shown, key=lambda s: (s[5], str(s[1])))
+        last = top[4][-1]
+        top[4][-1] = Factor(last.name, round(last.bits - 0.001, 3), last.because)
+        top[5] = factors.probability(round(math.fsum(f.bits for f in top[4]), 3))
+    rows = []
+    for hypothesis, vessel_key, mmsi, gap_id, steps, p in shown:
+        match_id = "M-" + hashlib.sha256(f"{sighting_id}|{hypothesis}|{vessel_key}|{gap_id}".encode()).hexdigest()[:14]
+        rows.append(_match(match_id, sighting_id, call_id, hypothesis, vessel_key, mmsi, gap_id, p))
+        evidence += [
+            {"subject_id": match_id, "rank": i, "factor": f.name, "bits": f.bits, "because": f.because}
+            for i, f in enumerate(steps)
+        ]
+    none = (1_000_000 - sum(round(s[5] * 1e6) for s in shown)) / 1e6
+    match_id = "M-" + hashlib.sha256(f"{sighting_id}|none".encode()).hexdigest()[:14]
+    rows.append(_match(match_id, sighting_id, call_id, "none", None, None, None, none))
+    return rows
+
+
+def _match(
+    match_id: str,
+    sighting_id: str,
+    call_id: str | None,
+    hypothesis: str,
+    key: str | None,
+    mmsi: object,
+    gap: str | None,
+    p: float,
+) -> dict[str, object]:
+    return {
+        "match_id": match_id,
+        "sighting_id": sighting_id,
+        "call_id": call_id,
+        "hypothesis": hypothesis,
+        "vessel_key": key,
+        "mmsi": mmsi,
+        "gap_id": gap,
+        "p_match": p,
+    }
+
+
+def _call_hypotheses(weighed: Weighed, by_gap: pd.DataFrame) -> dict[str, list[tuple[str, list[Factor]]]]:
+    """Per call, each silence that may hold it with the factors of that match."""
+    s = weighed.solution
+    found: dict[str, list[tuple[str, list[Factor]]]] = {}
+    for g, shares in enumerate(s.shares):
+        silent = weighed.silents[g]
+        odds = s.odds(g, silent)
+        for c, share in sorted(shares.items()):
+            if share < 5e-7:
+                continue
+            known, fit = weighed.known[c], s.fits[g, c]
+            levels = []
+            for with_length, with_name in ((False, False), (True, False), (True, True)):
+                weight = joint.likelihood(known, fit, s.unknown_rate[c], with_length=with_length, with_name=with_name)
+                if with_length and not with_name and fit[1] > 1:
+                    levels.append(levels[0])
+                    continue
+                verdict = silent.silence.weigh(odds=odds, likelihoods={c: weight})
+                levels.append(factors.bits_of(verdict.by_call.get(c, 0.0)))
+            length_text, name_text = weighed.sentences[g, c]
+            per_day = s.unknown_rate[c] / known.background * 24
+            duration = by_gap.at[weighed.gap_ids[g], "duration_h"]
+            steps = [
+                Factor(
+                    "time_and_place",
+                    levels[0],
+                    f"silent for {_hours(duration)}, with time to be at {known.port} when it was seen; "
+                    f"hulls that no silence explains call there {per_day:.2f} times a day",
+                ),
+                Factor("length", levels[1] - levels[0], length_text),
+                Factor("name_read", levels[2] - levels[1], name_text),
+                Factor(
+                    "competition", factors.bits_of(share) - levels[2], "other silences, and this ship's other calls"
+                ),
+            ]
+            found.setdefault(weighed.call_ids[c], []).append((weighed.gap_ids[g], steps))
+    return found
+
+
+def _hours(duration_h: float) -> str:
+    return f"{duration_h:.1f} h" if duration_h == duration_h else "an open time"

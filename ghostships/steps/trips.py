@@ -1,0 +1,367 @@
+"""Round trips: which silences were cycles to the dark port, how sure that is, and what it rests on."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ghostships import units
+from ghostships.inference import factors, histories, joint
+from ghostships.inference.factors import Factor
+from ghostships.inference.joint import Weighed
+from ghostships.routes import Route
+
+US = units.US_PER_HOUR
+
+SHOWN_FROM_P = 0.01
+"""Silences whose trip is less likely than this have no row in `round_trips`; how many fit and were less likely is said."""
+
+SEEN_SHARE = 0.5
+"""A trip is "seen" when pictures carry at least half of its probability, else "inferred"."""
+
+SHORT_REAPPEARANCE_H = 6.0
+"""Two silences of a ship with less than this between them, and no port call, are one trip (method, section 8)."""
+
+PORT_BEFORE_H = 48.0
+"""The last port counts as the origin when the ship left it at most this long before the silence, and likewise after."""
+
+
+@dataclass
+class Found:
+    """Trips of one run: rows, evidence, how likely a trip each silence is, and how many silences fit but are not shown."""
+
+    trips: list[dict[str, object]] = field(default_factory=list)
+    evidence: list[dict[str, object]] = field(default_factory=list)
+    p_trip: dict[str, float] = field(default_factory=dict)
+    n_not_shown: int = 0
+
+
+def find(
+    weighed: Weighed,
+    gaps: pd.DataFrame,
+    reach: pd.DataFrame,
+    port_calls: pd.DataFrame,
+    stops: pd.DataFrame,
+    *,
+    route: Route,
+) -> Found:
+    """Round trips of the ships in the data: tiers *seen* and *inferred*.
+
+    One row per cycle. `p_trip` is the probability that the silence holds at least that many calls at the dark port.
+    """
+    found = Found()
+    by_gap = gaps.set_index("gap_id")
+    at_dark = reach[reach["port"] == route.dark_port_id].set_index("gap_id")
+    others = reach[(reach["port"] != route.dark_port_id) & reach["verdict"].isin(["feasible", "marginal"])]
+    others_by_gap = {k: v for k, v in others.groupby("gap_id", sort=True)}
+    chain = _chains(gaps, stops)
+    calls = port_calls.set_index("call_id")
+    best: dict[str, tuple[float, int]] = {}
+    for g, silent in enumerate(weighed.silents):
+        if not silent.is_feasible:
+            continue
+        verdict, odds = weighed.solution.verdicts[g], weighed.solution.odds(g, silent)
+        p = odds * verdict.trip / (verdict.other + odds * verdict.trip)
+        found.p_trip[weighed.gap_ids[g]] = p
+        if p < SHOWN_FROM_P:
+            found.n_not_shown += 1
+            continue
+        head = chain[weighed.gap_ids[g]][0]
+        if head in best and best[head][0] >= p:
+            continue
+        best[head] = (p, g)
+    for _, g in sorted(best.values(), key=lambda item: weighed.gap_ids[item[1]]):
+        gap_id = weighed.gap_ids[g]
+        steps, bits, verdict = _waterfall(weighed, g)
+        n_calls = verdict.n_calls if verdict.n_calls is not None else np.array([1.0])
+        low, middle, high = histories.percentiles(n_calls, given_any=True)
+        at_least = np.cumsum(n_calls[::-1])[::-1]
+        carried = _carried(weighed, g)
+        ordered = sorted(
+            carried, key=lambda c: (calls.at[weighed.call_ids[c], "arrival_not_after_utc"], weighed.call_ids[c])
+        )
+        for cycle in range(1, len(n_calls)):
+            if cycle > 1 and at_least[cycle] < SEEN_SHARE:
+                break
+            cycle_steps = list(steps)
+            if cycle > 1:
+                change = factors.bits_of(float(at_least[cycle])) - bits
+                cycle_steps.append(
+                    Factor("number_of_calls", change, f"at least {cycle} calls in one silence, not only one")
+                )
+            mine = ordered[cycle - 1 : cycle] if cycle < len(n_calls) - 1 and len(ordered) > 1 else ordered[cycle - 1 :]
+            row, rows = _row(
+                weighed,
+                g,
+                cycle,
+                cycle_steps,
+                mine,
+                by_gap,
+                chain[gap_id],
+                at_dark,
+                others_by_gap.get(gap_id),
+                calls,
+                stops,
+                route,
+                verdict,
+            )
+            row |= {"n_calls_p05": low, "n_calls_p50": middle, "n_calls_p95": high}
+            found.trips.append(row)
+            found.evidence += rows
+    return found
+
+
+def _carried(weighed: Weighed, g: int) -> list[int]:
+    """Calls at the dark port that this silence holds rather than not."""
+    shares = weighed.solution.shares[g]
+    return [c for c, share in shares.items() if weighed.known[c].is_dark_port and share >= 0.5]
+
+
+def _waterfall(weighed: Weighed, g: int) -> tuple[list[Factor], float, histories.Verdict]:
+    """The factors of a trip, each as the change it makes, and their sum in bits.
+
+    The order is fixed: what is known before the silence is looked at, then time and reach, then pictures without and with length
+    and name, then what the joint solution adds.
+    """
+    s, silent = weighed.solution, weighed.silents[g]
+    own = [i for i, other in enumerate(weighed.silents) if other.ship == silent.ship and other.is_feasible and i != g]
+    steps = [
+        factors.level(s.p_trip, n_feasible=s.n_feasible, n_pictured=math.fsum(s.pictured)),
+        factors.habit(s.p_ship[g], s.p_trip, others=len(own), pictured=math.fsum(s.pictured[i] for i in own)),
+        *weighed.fixed[g],
+    ]
+    silence, shares = silent.silence, s.shares[g]
+
+    def bits(verdict: histories.Verdict) -> float:
+        return factors.ratio_bits(verdict.trip, verdict.other)
+
+    def weights(*, with_length: bool, with_name: bool, with_room: bool = False) -> dict[int, float]:
+        return {
+            c: joint.likelihood(
+                weighed.known[c], s.fits[g, c], s.unknown_rate[c], with_length=with_length, with_name=with_name
+            )
+            * (s.others[g][c] if with_room else 1.0)
+            for c in shares
+        }
+
+    blind = bits(silence.weigh(odds=1.0, likelihoods={}, blind=True))
+    unseen = bits(silence.weigh(odds=1.0, likelihoods={}))
+    looked = len(silence.places[0].looks)
+    hours = silence.end_h
+    steps.append(
+        Factor(
+            "time_and_reach",
+            blind,
+            f"{hours:.1f} h are enough for {silence.places[0].from_start_h:.1f} h there, a stay and "
+            f"{silence.places[0].to_end_h:.1f} h back at top speed; against silences of that length in general",
+        )
+    )
+    steps.append(Factor("pictures_without_it", unseen - blind, f"{looked} pictures of the port in that time"))
+    before = unseen
+    named = [weighed.call_ids[c] for c in sorted(shares)]
+    for name, options, text in (
+        (
+            "pictures",
+            {"with_length": False, "with_name": False},
+            f"calls that it may have made: {', '.join(named) or 'none'}",
+        ),
+        ("length", {"with_length": True, "with_name": False}, "lengths measured against its own"),
+        ("name_read", {"with_length": True, "with_name": True}, "names read in pictures"),
+    ):
+        after = bits(silence.weigh(odds=1.0, likelihoods=weights(**options))) if shares else unseen
+        detail = _details(weighed, g, name)
+        steps.append(Factor(name, after - before, f"{text}{': ' + detail if detail else ''}"))
+        before = after
+    verdict = silence.weigh(
+        odds=s.odds(g, silent), likelihoods=weights(with_length=True, with_name=True, with_room=True), count_calls=True
+    )
+    steps.append(Factor("competition", bits(verdict) - before, "other ships that may have made the same calls"))
+    steps, total = factors.waterfall(steps)
+    return steps, total, verdict
+
+
+def _details(weighed: Weighed, g: int, factor: str) -> str:
+    """The sentences of the likeliest call of this silence."""
+    shares = weighed.solution.shares[g]
+    if not shares or factor == "pictures":
+        return ""
+    top = max(sorted(shares), key=lambda c: shares[c])
+    length_text, name_text = weighed.sentences[g, top]
+    return f"{weighed.call_ids[top]}: {length_text if factor == 'length' else name_text}"
+
+
+def _chains(gaps: pd.DataFrame, stops: pd.DataFrame) -> dict[str, list[str]]:
+    """Per gap, the gaps that make one trip with it: a short reappearance, without a port call, between them."""
+    ports: dict[str, list[tuple[pd.Timestamp, pd.Timestamp]]] = {}
+    for stop in stops.itertuples(index=False):
+        ports.setdefault(stop.vessel_key, []).append((stop.start_utc, stop.end_utc))
+    chains: dict[str, list[str]] = {}
+    for key, own in gaps[gaps["state"] != "void"].groupby("vessel_key", sort=True):
+        current: list[str] = []
+        until: pd.Timestamp | None = None
+        for gap in own.sort_values("start_utc").itertuples(index=False):
+            shows = (gap.start_utc - until).total_seconds() / 3600 if until is not None else math.inf
+            called = until is not None and any(a <= gap.start_utc and b >= until for a, b in ports.get(str(key), []))
+            if shows > SHORT_REAPPEARANCE_H or called:
+                current = []
+            current.append(gap.gap_id)
+            chains[gap.gap_id] = current
+            until = None if gap.is_open else gap.end_utc
+    return chains
+
+
+def _row(
+    weighed: Weighed,
+    g: int,
+    cycle: int,
+    steps: list[Factor],
+    carried: list[int],
+    by_gap: pd.DataFrame,
+    gap_ids: list[str],
+    at_dark: pd.DataFrame,
+    others: pd.DataFrame | None,
+    calls: pd.DataFrame,
+    stops: pd.DataFrame,
+    route: Route,
+    verdict: histories.Verdict,
+) -> tuple[dict[str, object], list[dict[str, object]]]:
+    """One row of `round_trips` and its evidence."""
+    gap_id = weighed.gap_ids[g]
+    gap, first, last = by_gap.loc[gap_id], by_gap.loc[gap_ids[0]], by_gap.loc[gap_ids[-1]]
+    steps, bits = factors.waterfall(steps)
+    p = factors.probability(bits)
+    habit = next(f.bits for f in steps if f.name == "habit")
+    listed = next(f.bits for f in steps if f.name == "watch_list")
+    speaks = math.fsum(f.bits for f in steps if f.name not in ("prior", "habit", "watch_list"))
+    tier = "seen" if _pictured(weighed, g) >= SEEN_SHARE * p else "inferred"
+    trip_id = "T-" + hashlib.sha256(f"{gap_ids[0]}|{cycle}".encode()).hexdigest()[:14]
+    near = at_dark.loc[gap_id]
+    dark_start, dark_end = first["start_utc"], last["end_utc"]
+    origin = _port_before(stops, gap["vessel_key"], dark_start) or _known(first["start_port"])
+    destination = _known(last["end_port"]) or (
+        _port_after(stops, gap["vessel_key"], dark_end) if dark_end == dark_end else None
+    )
+    loads = [load.containers for load in route.loads]
+    dark = route.dark_port
+    ids = [weighed.call_ids[c] for c in carried]
+    seen = int(sum(calls.at[i, "n_sightings"] for i in ids))
+    because = _sentence(gap, p, tier, origin, destination, dark.name, cycle, ids, near)
+    row: dict[str, object] = {
+        "trip_id": trip_id,
+        "vessel_key": gap["vessel_key"],
+        "mmsi": gap["mmsi"],
+        "vessel_name": gap["vessel_name"],
+        "imo": gap["imo"],
+        "origin_port": origin,
+        "dark_port": dark.id,
+        "destination_port": destination,
+        "dark_start_utc": dark_start,
+        "dark_end_utc": dark_end,
+        "gap_ids": list(gap_ids),
+        "call_ids": ids,
+        "n_sightings": seen,
+        "p_trip": p,
+        "p_trip_without_habit": factors.probability(round(bits - habit, 3)),
+        "p_trip_without_watchlist": factors.probability(round(bits - listed, 3)),
+        "tier": tier,
+        "is_flagged": bool(p >= route.policy.flag_threshold and speaks > 0),
+        "needs_kn": near["needs_kn"],
+        "slack_h": near["slack_h"],
+        "alternatives": _alternatives(p, others),
+        "weakest_link": _weakest(weighed, g, steps, bits),
+        "containers_low": min(loads) if loads else None,
+        "containers_high": max(loads) if loads else None,
+        "because": because,
+        "cycle": cycle,
+        "lat_deg": dark.lat_deg,
+        "lon_deg": dark.lon_deg,
+    }
+    rows: list[dict[str, object]] = [
+        {"subject_id": trip_id, "rank": i, "factor": f.name, "bits": f.bits, "because": f.because}
+        for i, f in enumerate(steps)
+    ]
+    return row, rows
+
+
+def _pictured(weighed: Weighed, g: int) -> float:
+    return math.fsum(p for c, p in weighed.solution.shares[g].items() if weighed.known[c].is_dark_port)
+
+
+def _known(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _port_before(stops: pd.DataFrame, key: str, at: pd.Timestamp) -> str | None:
+    own = stops[(stops["vessel_key"] == key) & (stops["end_utc"] <= at)]
+    own = own[own["end_utc"] >= at - pd.Timedelta(hours=PORT_BEFORE_H)]
+    return str(own.sort_values(["end_utc", "port"]).iloc[-1]["port"]) if len(own) else None
+
+
+def _port_after(stops: pd.DataFrame, key: str, at: pd.Timestamp) -> str | None:
+    own = stops[(stops["vessel_key"] == key) & (stops["start_utc"] >= at)]
+    own = own[own["start_utc"] <= at + pd.Timedelta(hours=PORT_BEFORE_H)]
+    return str(own.sort_values(["start_utc", "port"]).iloc[0]["port"]) if len(own) else None
+
+
+def _alternatives(p: float, others: pd.DataFrame | None) -> str:
+    """Other ports within reach, by the time they leave to spare, and staying away from all of them."""
+    if others is None or not len(others):
+        return f"no other port of the route fits; stayed away from all of them {1 - p:.2f}"
+    # Without pictures nothing tells these apart but reach: half of the rest is shared between the ports by time to spare.
+    slack = others["slack_h"].fillna(0.0).clip(lower=0.0) + 1.0
+    share = (1 - p) * 0.5 * slack / slack.sum()
+    parts = [
+        f"{port} {value:.2f}"
+        for port, value in sorted(zip(others["port"], share, strict=True), key=lambda x: (-x[1], x[0]))
+    ]
+    return f"{', '.join(parts)}; none of these ports {(1 - p) * 0.5:.2f} (shared by time to spare, not by evidence)"
+
+
+def _weakest(weighed: Weighed, g: int, steps: list[Factor], bits: float) -> str:
+    """What moves the probability most when it is taken away: a factor, or all pictures of one call."""
+    p = factors.probability(bits)
+    options: list[tuple[float, str]] = []
+    for f in steps:
+        if f.name in ("prior", "competition", "pictures", "time_and_reach", "number_of_calls") or f.bits <= 0:
+            continue
+        options.append((factors.probability(round(bits - f.bits, 3)), f"{f.name.replace('_', ' ')} ({f.because})"))
+    s, silent = weighed.solution, weighed.silents[g]
+    odds = s.odds(g, silent)
+    full = {
+        c: joint.likelihood(weighed.known[c], s.fits[g, c], s.unknown_rate[c]) * s.others[g][c] for c in s.shares[g]
+    }
+    for c, share in sorted(s.shares[g].items()):
+        if share < 0.05:
+            continue
+        verdict = silent.silence.weigh(odds=odds, likelihoods={k: w for k, w in full.items() if k != c})
+        without = odds * verdict.trip / (verdict.other + odds * verdict.trip)
+        options.append((without, f"the pictures of call {weighed.call_ids[c]}"))
+    if not options:
+        return "nothing in particular: it rests on the level of the trade and on reach alone"
+    lowest, what = min(options, key=lambda o: (o[0], o[1]))
+    return f"{what}: without it {lowest:.2f} instead of {p:.2f}"
+
+
+def _sentence(
+    gap: pd.Series,
+    p: float,
+    tier: str,
+    origin: str | None,
+    destination: str | None,
+    dark_name: str,
+    cycle: int,
+    call_ids: list[str],
+    near: pd.Series,
+) -> str:
+    """The trip in one sentence, in words that can be defended."""
+    length = f"{gap['duration_h']:.1f} h" if gap["duration_h"] == gap["duration_h"] else "still"
+    where = f"from {origin or 'no known port'} to {destination or 'no known port'}"
+    carried = f"pictures carry it ({', '.join(call_ids)})" if call_ids and tier == "seen" else "no picture carries it"
+    needs = f"; calling needs {near['needs_kn']:.1f} kn" if near["needs_kn"] == near["needs_kn"] else ""
+    number = f", cycle {cycle}" if cycle > 1 else ""
+    return f"silent for {length}, {where}: consistent with a call at {dark_name} (p {p:.2f}){number}; {carried}{needs}"
