@@ -1,8 +1,9 @@
 """How well do our tracks of one shared number agree with the published ones?
 
-MMSI 416000000 is sent by many hulls around Taiwan and one in the Indian Ocean. `segmented-416000000.json` (gpsdio-segment's own test
-data, Apache-2.0, commit in `COMMIT` beside it) carries 29 published labels for 1 668 positions. Counted over all pairs of positions: do the
-two labellings agree on "same track" and "not the same"? (Rand index; and adjusted for chance, where 0 is chance and 1 the same.)
+MMSI 416000000 is sent by many hulls around Taiwan and one in the Indian Ocean. `segmented-416000000.json` (gpsdio-segment's own
+test data, Apache-2.0, commit in `COMMIT` beside it) carries 29 published labels for 1 668 positions. Counted over all pairs of
+positions: do the two labellings agree on "same track" and "not the same"? (Rand index; and adjusted for chance, where 0 is chance
+and 1 the same.)
 
 Run: `python design/segments_416000000.py ../shared/data/gpsdio_segment`
 """
@@ -15,7 +16,6 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 from sklearn.metrics import adjusted_rand_score, rand_score
 
@@ -46,23 +46,24 @@ def read(path: Path) -> tuple[pl.DataFrame, list[str]]:
 def labels(positions: pl.DataFrame, *, max_silence_h: float = 48.0) -> pl.DataFrame:
     """The positions in order of their rows, with our `segment_id`, `hull` and `jump`."""
     order = ("time_utc", "lat_deg", "lon_deg", "source_file", "source_row")
-    found, labelled = segments._follow(positions.sort(*order), follow_kn=25.0, max_silence_h=max_silence_h)
+    _, labelled = segments._follow(positions.sort(*order), follow_kn=25.0, max_silence_h=max_silence_h)
     return labelled.sort("source_row")
 
 
 def main(folder: Path) -> None:
-    """Print both indices for some settings."""
+    """Print both indices around the settings in use."""
     positions, published = read(folder / "segmented-416000000.json")
-    for stray_nm, stray_kn, silence_h in itertools.product((0.25, 0.5, 1.0), (2.0, 4.0, 8.0), (24.0, 48.0, 60.0, 1e9)):
-        segments.STRAY_NM, segments.STRAY_KN = stray_nm, stray_kn
-        ours = labels(positions, max_silence_h=silence_h)
-        ids = np.array(ours["segment_id"].to_list())
+    used = (segments.STRAY_KN, segments.NEWCOMER_NM)
+    for stray_kn, newcomer_nm in itertools.product((1.0, 2.0, 4.0, 8.0), (250.0, 500.0, 1000.0, 2000.0)):
+        segments.STRAY_KN, segments.NEWCOMER_NM = stray_kn, newcomer_nm
+        ours = labels(positions)
+        ids, hulls = ours["segment_id"].to_list(), ours["hull"].to_list()
         sys.stdout.write(
-            f"stray {stray_nm:4} nm {stray_kn:3} kn, silence {silence_h:12g} h: {len(set(ids)):3} tracks,"
-            f" {ours['jump'].sum():3} jumps, {ours['hull'].n_unique():3} hulls,"
-            f" Rand {rand_score(published, ids):.4f}, adjusted {adjusted_rand_score(published, ids):.4f},"
-            f" hulls adjusted {adjusted_rand_score(published, ours['hull'].to_numpy()):.4f}\n"
+            f"{'*' if (stray_kn, newcomer_nm) == used else ' '} stray {stray_kn:2} kn, newcomer {newcomer_nm:6} nm:"
+            f" {len(set(ids)):3} tracks, {len(set(hulls)):3} hulls, {ours['jump'].sum():3} positions in jumps,"
+            f" Rand {rand_score(published, ids):.4f}, adjusted {adjusted_rand_score(published, ids):.4f}\n"
         )
+    segments.STRAY_KN, segments.NEWCOMER_NM = used
 
 
 if __name__ == "__main__":

@@ -350,6 +350,88 @@ def routes_check(
 
 
 @app.command(epilog=_GLOBALS)
+def report(
+    context: typer.Context,
+    folder: Folder,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Write nothing; check the report against its tables.")
+    ] = False,
+) -> int:
+    """Draw the report again from the tables alone, or check it against them."""
+    from ghostships import job
+    from ghostships.report import folder as report_folder
+
+    if not verify:
+        has_changed = job.redraw(folder)
+        path = folder / report_folder.REPORT
+        answer = {"report": str(path), "has_changed": has_changed}
+        told = "drawn again, other bytes than before" if has_changed else "drawn again, the same bytes"
+        typer.echo(as_json(answer) if context.obj.json else f"{visible(path)}: {told}")
+        return DONE
+    checks = report_folder.verify(folder)
+    if context.obj.json:
+        typer.echo(as_json([vars(check) for check in checks]))
+    else:
+        typer.echo("\n".join(aligned([(check.status, check.file, check.found_sha256 or "") for check in checks])))
+    wrong = [check for check in checks if check.status != "verified"]
+    if wrong:
+        first = wrong[0]
+        raise GhostshipsError(
+            f"{visible(folder / first.file)}: {first.status}: the report was drawn from SHA-256 {first.expected_sha256[:12]}, "
+            f"found {(first.found_sha256 or 'no file')[:12]}; {len(wrong)} of {len(checks)} tables differ"
+        )
+    return DONE
+
+
+@app.command(epilog=_GLOBALS)
+def simulate(
+    context: typer.Context,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write: new, empty or an earlier simulation.")],
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, help="The same seed gives the same files.", show_default=False)
+    ],
+    preset: Annotated[str, typer.Option(metavar="NAME", help="Which world; a name not known lists them.")] = "default",
+    days: Annotated[int | None, typer.Option(metavar="D", help="Days to simulate instead of the preset's.")] = None,
+    route: Annotated[str, typer.Option(metavar="NAME|FILE", help="Route by name, or a .toml file.")] = "najin-primorye",
+) -> int:
+    """Traffic with known truth: AIS, sightings, scenes and what really happened."""
+    from ghostships import routes
+    from ghostships import simulate as simulating
+
+    scenario = simulating.preset(preset)
+    if days is not None:
+        scenario = scenario.changed(days=days)
+    with stage("simulating"):
+        made = simulating.simulate(out, seed=seed, scenario=scenario, route=routes.load(route))
+    facts = made.as_dict()
+    typer.echo(as_json(facts) if context.obj.json else "\n".join(aligned(list(facts.items()))))
+    return DONE
+
+
+@app.command(epilog=_GLOBALS)
+def evaluate(
+    context: typer.Context,
+    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="A folder written by `simulate`.")],
+    tables_folder: Annotated[
+        Path | None,
+        typer.Option("--tables", metavar="DIR", help="Score this output folder instead of running the job."),
+    ] = None,
+) -> int:
+    """The job on a simulated world, scored against its truth and beside the script one would write by hand."""
+    from ghostships import evaluate as judging
+    from ghostships import job
+
+    if tables_folder is not None:
+        scores = judging.evaluate(scenario, tables_folder)
+    else:
+        # The truth is opened first: without it the run would be for nothing.
+        judging.read_truth(scenario)
+        scores = judging.evaluate(scenario, job.work(job.request_of_folder(scenario), None, stage=stage))
+    typer.echo(as_json(scores.as_dict()) if context.obj.json else scores.as_text())
+    return DONE
+
+
+@app.command(epilog=_GLOBALS)
 def tables(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One table; default: all of them.")] = None,

@@ -7,6 +7,7 @@ is still the one in the manifest. What is shown is read from the tables, except 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import os
 import zipfile
@@ -15,12 +16,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ghostships import tables
+from ghostships import intake, tables
 from ghostships.errors import GhostshipsError, UsageError
-from ghostships.readers import containers
+from ghostships.readers import ais, containers, records
 from ghostships.report import folder as report_folder
 from ghostships.tables import Table
 from ghostships.terminal import as_json, plain, visible
@@ -292,51 +291,53 @@ def raw_lines(folder: Path, explanation: Explanation) -> list[RawLine]:
         when a file is not where the manifest says, or its bytes have changed since.
     """
     inputs = json.loads((folder / report_folder.MANIFEST).read_bytes())["inputs"]
-    opened: dict[str, tuple[str, str, list[bytes]]] = {}
-    lines = []
+    wanted: dict[str, list[tuple[int, str]]] = {}
     for role, source in explanation.sources.items():
-        prefix, _, row = source.rpartition(":")
-        if prefix not in opened:
-            opened[prefix] = _open(inputs, prefix, folder)
-        path, sha256, physical = opened[prefix]
-        number = int(row)
-        if not 1 <= number <= len(physical):
+        prefix, _, number = source.rpartition(":")
+        wanted.setdefault(prefix, []).append((int(number), role))
+    found = {}
+    for prefix, places in wanted.items():
+        listed = next((i for i in inputs if str(i.get("sha256", "")).startswith(prefix)), None)
+        if listed is None:
             raise GhostshipsError(
-                f"{path}: has {len(physical)} lines, but the table names line {number}; run the job again"
+                f"{folder / report_folder.MANIFEST}: no input has a SHA-256 that starts with {prefix}"
             )
-        lines.append(RawLine(role, path, sha256, number, containers.escape(physical[number - 1].rstrip(b"\r\n"))))
-    return lines
+        path = _verified(listed)
+        raw = _raw(path, listed, [row for row, _ in places])
+        for row, role in places:
+            if row not in raw:
+                raise GhostshipsError(f"{visible(path)}: has no row {row}, which the tables name; run the job again")
+            found[role] = RawLine(role, visible(listed["path"]), listed["sha256"], row, raw[row])
+    return [found[role] for role in explanation.sources]
 
 
-def _open(inputs: list[Row], prefix: str, folder: Path) -> tuple[str, str, list[bytes]]:
-    listed = next((i for i in inputs if str(i.get("sha256", "")).startswith(prefix)), None)
-    if listed is None:
-        raise GhostshipsError(f"{folder / report_folder.MANIFEST}: no input has a SHA-256 that starts with {prefix}")
+def _raw(path: Path, listed: Row, rows: list[int]) -> dict[int, str]:
+    """Original bytes, escaped, by row: a line of text, or the record of a binary file."""
+    if listed["role"] == "ais":
+        return ais.raw_lines(path, listed["sha256"], rows)
+    return {record.row: containers.escape(record.raw) for record in records.read(path).rows if record.row in rows}
+
+
+def _verified(listed: Row) -> Path:
+    """The file of an input, found where the run found it and with the bytes it had."""
+    path = intake.file_of(listed["path"])
     shown = visible(listed["path"])
-    path = Path(listed["path"])
     if not path.is_file():
         raise GhostshipsError(
-            f"{shown}: not found from {Path.cwd()}; run `explain --raw` where the run was started, the file in place"
+            f"{shown}: not found from the current folder; right would be to run this where the run was started, files in place"
         )
     contents = containers.read_bytes(path)
-    if contents.sha256 != listed["sha256"]:
+    # An archive of several files is listed member by member, each under its own hash.
+    hashes = [
+        contents.sha256,
+        *(hashlib.sha256(m.data).hexdigest() for m in contents.members if len(contents.members) > 1),
+    ]
+    if listed["sha256"] not in hashes:
         raise GhostshipsError(
             f"{shown}: the file changed since the run: its SHA-256 is {contents.sha256[:12]}..., "
             f"the manifest says {listed['sha256'][:12]}...; give back the file that was read, or run the job again"
         )
-    return shown, contents.sha256, _physical(contents)
-
-
-def _physical(contents: containers.Contents) -> list[bytes]:
-    """Every physical line of every member, counted on from one to the next; records of a Parquet file as JSON."""
-    lines: list[bytes] = []
-    for member in contents.members:
-        if member.data[:4] == b"PAR1":
-            records = pq.read_table(pa.BufferReader(member.data)).to_pylist()
-            lines += [json.dumps(plain(record), sort_keys=True, ensure_ascii=True).encode() for record in records]
-        else:
-            lines += member.data.splitlines(keepends=True)
-    return lines
+    return path
 
 
 def bundle(folder: Path, explanation: Explanation, lines: list[RawLine], target: Path) -> None:

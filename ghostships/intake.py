@@ -6,9 +6,8 @@ they are joined across files, and brought up to date with what the analysis refu
 
 from __future__ import annotations
 
-import logging
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,14 +16,13 @@ import pandas as pd
 import polars as pl
 
 from ghostships import tables
-from ghostships.errors import FileRefused, NothingUsable, UsageError
-from ghostships.readers import ais, containers, records, scenes, sightings
+from ghostships.errors import FileRefused
+from ghostships.readers import ais, records, scenes, sightings
 from ghostships.readers import registry as registries
 from ghostships.routes import Route
 from ghostships.tables import Table
 
 Role = Literal["ais", "sightings", "scenes", "vessels"]
-log = logging.getLogger("ghostships")
 
 SIMULATED = "simulated"
 """Publisher of every simulated sighting; the AIS dialect of simulated positions contains it too."""
@@ -88,18 +86,172 @@ class Intake:
         return bool(invented) or any(SIMULATED in entry.dialect for entry in self.entries)
 
     def settle(self, rejects: pl.DataFrame) -> pl.DataFrame:
-        """All rejects of the run, bytes and full hash in place; rows refused after reading are moved in the books.
+        """Bring the books up to date with what the analysis refused after reading, and find the bytes of those rows.
 
         Parameters
         ----------
-        rejects : what the run refused, those of the readers included
+        rejects : all of the run; new ones have the hash prefix in `file_sha256` and nothing in `raw`
+
+        Returns
+        -------
+        rejects : with full hashes and the original bytes
         """
-        by_prefix = {entry.sha256[:12]: entry for entry in self.entries if not entry.refused}
-        known = self.rejects.select("file_sha256", "row", "rule")
-        new = rejects.join(known, on=["file_sha256", "row", "rule"], how="anti")
-        for sha256, rule, n in new.group_by("file_sha256", "rule").len().sort("file_sha256", "rule").iter_rows():
-            entry = by_prefix[sha256[:12]]
-            entry.accepted -= n
-            entry.rejected[rule] += n
-        assert all(e.accepted >= 0 for e in self.entries), "more rows were refused than read"
-        return rejects
+        full = {entry.sha256[:12]: entry for entry in reversed(self.entries) if entry.accepted}
+        late = rejects.filter(pl.col("file_sha256").str.len_chars() < 64).sort(tables.REJECTS.key)
+        if late.is_empty():
+            return rejects
+        parts = [rejects.filter(pl.col("file_sha256").str.len_chars() == 64)]
+        for (prefix,), group in late.group_by("file_sha256", maintain_order=True):
+            entry = full[str(prefix)]
+            for rule, n in group.group_by("rule").len().iter_rows():
+                entry.accepted -= n
+                entry.rejected[rule] += n
+            raw = ais.raw_lines(file_of(entry.path), str(prefix), group["row"].to_list())
+            parts.append(
+                group.with_columns(
+                    file_sha256=pl.lit(entry.sha256),
+                    raw=pl.col("row").replace_strict(raw, default="", return_dtype=pl.String),
+                )
+            )
+        assert all(entry.accepted >= 0 for entry in self.entries), "more rows were refused than read"
+        return pl.concat(parts).sort(tables.REJECTS.key)
+
+
+def file_of(path: str) -> Path:
+    """The file on disk of an entry: `archive.zip!0:name` is a member of `archive.zip`."""
+    whole = Path(path)
+    archive, mark, _ = path.rpartition("!")
+    return Path(archive) if mark and not whole.exists() and Path(archive).is_file() else whole
+
+
+def read(
+    ais_files: Sequence[Path],
+    *,
+    sighting_files: Sequence[Path],
+    scene_files: Sequence[Path],
+    vessel_files: Sequence[Path],
+    dialect: str | None,
+    route: Route,
+) -> Intake:
+    """Everything that was handed in. A file that cannot be used is an entry with its reason; the others go on.
+
+    Raises
+    ------
+    UsageError
+        when `dialect` is not known.
+    """
+    delivery = ais.read(ais_files, dialect=dialect)
+    entries = [
+        Entry(
+            "ais",
+            account.path,
+            account.sha256,
+            account.n_bytes,
+            account.dialect,
+            account.encoding,
+            account.n_read,
+            account.n_accepted,
+            account.n_duplicate,
+            Counter(account.n_rejected),
+            tuple(account.notes),
+            FileRefused(account.path, "refused", account.refused) if account.refused else None,
+        )
+        for account in delivery.files
+    ]
+    seen = _Lists("sightings", tables.SIGHTINGS, "sighting_id")
+    seen.read(sighting_files, lambda path: sightings.read_sightings(path, route=route))
+    looked = _Lists("scenes", tables.SCENES, "scene_id")
+    looked.read(scene_files, lambda path: scenes.read_scenes(path, route=route))
+    known = _Lists("vessels", tables.REGISTRY, "source_row")
+    known.read(vessel_files, registries.read_registry)
+    lists = (seen, looked, known)
+    return Intake(
+        delivery.positions,
+        seen.joined(),
+        looked.joined(),
+        known.joined(),
+        pl.concat([delivery.rejects, *(part for one in lists for part in one.rejects)]).sort(tables.REJECTS.key),
+        [*entries, *(entry for one in lists for entry in one.entries)],
+    )
+
+
+class _Lists:
+    """All files of one role: read one by one, then joined so that what two files both say counts once."""
+
+    def __init__(self, role: Role, table: Table, identity: str) -> None:
+        self.role, self.table, self.identity = role, table, identity
+        self.frames: list[pd.DataFrame] = []
+        self.rejects: list[pl.DataFrame] = []
+        self.entries: list[Entry] = []
+        self.paths: dict[str, Path] = {}
+
+    def read(
+        self, paths: Sequence[Path], reader: Callable[[Path], tuple[pd.DataFrame, pl.DataFrame, records.ListAccount]]
+    ) -> None:
+        """Read every file, keep the books."""
+        for path in paths:
+            try:
+                frame, rejects, account = reader(path)
+            except FileRefused as refused:
+                self.entries.append(Entry(self.role, refused.path, refused=refused))
+                continue
+            entry = Entry(
+                self.role,
+                account.path,
+                account.sha256,
+                account.n_bytes,
+                account.format,
+                account.encoding,
+                account.rows_read,
+                account.accepted,
+                account.duplicate,
+                Counter(account.rejected),
+                account.notes,
+            )
+            self.entries.append(entry)
+            if account.sha256 in self.paths:
+                entry.duplicate, entry.accepted = entry.duplicate + entry.accepted, 0
+                entry.notes += (f"the same bytes as {self.paths[account.sha256]}: no new rows",)
+                continue
+            self.paths[account.sha256] = path
+            self.frames.append(frame)
+            self.rejects.append(rejects)
+
+    def joined(self) -> pd.DataFrame:
+        """The rows of all files in one table: equal rows once, rows that contradict each other under one id refused.
+
+        Two files may share an id and say different things. None of the two can be chosen, so both are rejects
+        (`sighting_id_twice`), as within one file. The row kept of equal ones is that of the smallest hash and row.
+        """
+        if not self.frames:
+            return tables.empty_pandas(self.table)
+        rows = pd.concat(self.frames, ignore_index=True)
+        place = rows["source_row"].str.rpartition(":")
+        rows = rows.assign(_file=place[0], _row=place[2].astype("int64")).sort_values(["_file", "_row"])
+        if self.identity != "source_row":
+            said = rows.drop(columns=["source_row", "_file", "_row"]).astype("str")
+            if "source" in said:
+                # Where no source is given the reader names the line itself: that is no difference in what is said.
+                said.loc[rows["source"] == rows["source_row"], "source"] = ""
+            first = ~said.duplicated()
+            twice = first & rows[first].duplicated(self.identity, keep=False).reindex(rows.index, fill_value=False)
+            clashing = rows[self.identity].isin(set(rows.loc[twice, self.identity]))
+            self._refuse(rows[clashing])
+            for prefix, n in rows.loc[~first & ~clashing, "_file"].value_counts().items():
+                entry = self._entry(str(prefix))
+                entry.accepted, entry.duplicate = entry.accepted - n, entry.duplicate + n
+            rows = rows[first & ~clashing]
+        return tables.to_pandas(rows[self.table.names], self.table)
+
+    def _entry(self, prefix: str) -> Entry:
+        return next(entry for entry in self.entries if entry.sha256.startswith(prefix) and not entry.refused)
+
+    def _refuse(self, rows: pd.DataFrame) -> None:
+        rule = f"{self.identity}_twice"
+        for prefix, group in rows.groupby("_file", sort=True):
+            entry = self._entry(str(prefix))
+            raw = {record.row: record.raw for record in records.read(self.paths[entry.sha256]).rows}
+            numbers = sorted(group["_row"])
+            self.rejects.append(records.rejects(entry.sha256, [(row, rule, raw[row]) for row in numbers]))
+            entry.accepted -= len(numbers)
+            entry.rejected[rule] += len(numbers)

@@ -6,31 +6,47 @@ anything is written, and the folder appears complete or not at all.
 
 from __future__ import annotations
 
-import logging
-import math
+import hashlib
+import json
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import geopandas
 import pandas as pd
-import polars as pl
+import platformdirs
 
-from ghostships import pipeline, routes, tables
+from ghostships import intake, pipeline, routes, tables
 from ghostships.errors import FileRefused, NothingUsable, UsageError
+from ghostships.intake import Intake
+from ghostships.readers import ais, dialects
+from ghostships.report import folder as report_folder
+from ghostships.report import page, parquet
+from ghostships.routes import Route
 from ghostships.sea import Sea
+from ghostships.terminal import iso, parse_time, plain, visible
 
 Scope = Literal["area", "selected"]
 Stage = Callable[[str], AbstractContextManager[None]]
-log = logging.getLogger("ghostships")
 
-SIMULATED_DIALECT = "ghostships-simulated"
-SIMULATED_SOURCE = "simulated"
+LIBRARIES = (
+    "geopandas",
+    "movingpandas",
+    "numpy",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "scikit-fmm",
+    "scikit-learn",
+    "shapely",
+)
+"""Named in the manifest: the promise of equal bytes holds for equal versions."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +66,7 @@ class Request:
     min_gap_h: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outcome(Mapping[str, pd.DataFrame]):
     """The tables by name, and what a reader must be told. Tables with a place are GeoDataFrames (WGS84).
 
@@ -84,3 +100,351 @@ class Outcome(Mapping[str, pd.DataFrame]):
 
     def __len__(self) -> int:
         return len(self.tables)
+
+    @property
+    def flagged(self) -> pd.DataFrame:
+        """The flagged trips, the most probable first."""
+        trips = self.tables["round_trips"]
+        found = trips[trips["is_flagged"].astype(bool)]
+        return found.sort_values(["p_trip", "trip_id"], ascending=[False, True], kind="stable")
+
+    def summary(self, out: Path | None, *, has_report: bool) -> dict[str, Any]:
+        """The manifest and the counts a person asks for first."""
+        gaps, calls = self.tables["gaps"], self.tables["port_calls"]
+        shown = (
+            "trip_id",
+            "vessel_key",
+            "vessel_name",
+            "p_trip",
+            "tier",
+            "dark_start_utc",
+            "dark_end_utc",
+            "weakest_link",
+        )
+        return {
+            **{key: value for key, value in self.manifest.items() if key != "route"},
+            "route": {key: value for key, value in self.manifest["route"].items() if key != "settings"},
+            "gaps": {
+                "all": len(gaps),
+                "open": int((gaps["state"] == "open").sum()),
+                "void": int((gaps["state"] == "void").sum()),
+            },
+            "port_calls": dict(sorted(Counter(calls["kind"]).items())),
+            "flagged_trips": [plain(row) for row in self.flagged[list(shown)].to_dict("records")],
+            "new_flags": list(self.new_flags),
+            "refused": [str(refused) for refused in self.refused],
+            "out": None if out is None else str(out),
+            "open": str(out / report_folder.REPORT) if out is not None and has_report else None,
+        }
+
+
+def _quietly(_what: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def run(
+    ais: Iterable[str | Path] = (),
+    out: str | Path | None = None,
+    *,
+    sightings: Iterable[str | Path] = (),
+    scenes: Iterable[str | Path] = (),
+    vessels: Iterable[str | Path] = (),
+    route: str | Path = "najin-primorye",
+    scope: Scope = "area",
+    dialect: str | None = None,
+    from_utc: datetime | str | None = None,
+    to_utc: datetime | str | None = None,
+    as_of_utc: datetime | str | None = None,
+    min_gap_h: float | None = None,
+    report: bool = True,
+) -> Outcome:
+    """The tables of one job, by name; the same as `ghostships run`, from a notebook.
+
+    Parameters
+    ----------
+    ais, sightings, scenes, vessels
+        files, folders or globs; one path may be given without a list
+    out
+        folder to write, as `ghostships run --out`; None writes nothing and only returns the tables
+    from_utc, to_utc, as_of_utc
+        datetimes with a zone, or ISO 8601 text (UTC when no offset is given)
+    report
+        False leaves `report.html` out of the folder
+
+    Raises
+    ------
+    GhostshipsError
+        with one line for the user and the exit status the command would have had.
+    """
+    request = Request(
+        ais=_paths(ais),
+        sightings=_paths(sightings),
+        scenes=_paths(scenes),
+        vessels=_paths(vessels),
+        route=str(route),
+        scope=scope,
+        dialect=dialect,
+        from_utc=_time("from_utc", from_utc),
+        to_utc=_time("to_utc", to_utc),
+        as_of_utc=_time("as_of_utc", as_of_utc),
+        min_gap_h=min_gap_h,
+    )
+    return work(request, None if out is None else Path(out), with_report=report)
+
+
+def work(request: Request, out: Path | None, *, with_report: bool = True, stage: Stage = _quietly) -> Outcome:
+    """Do the job: check the request, read every file, run the river, publish the folder (when `out` is given).
+
+    Raises
+    ------
+    UsageError
+        for what is wrong with the request, before anything is read
+    NothingUsable
+        when no file had a usable row; nothing is written then
+    """
+    route = routes.load(request.route)
+    settings = _settings(request, route)
+    files = _files(request)
+    flagged_before: set[str] = set()
+    if out is not None:
+        _check_out(out, request)
+        flagged_before = _flagged_in(out)
+    with stage(f"reading {sum(map(len, files.values()))} files"):
+        read = intake.read(
+            files["ais"],
+            sighting_files=files["sightings"],
+            scene_files=files["scenes"],
+            vessel_files=files["vessels"],
+            dialect=request.dialect,
+            route=route,
+        )
+    if read.positions.is_empty() and read.sightings.empty:
+        raise NothingUsable(_why_nothing(read))
+    given = pipeline.Inputs(read.positions, read.rejects, read.sightings, read.scenes, read.registry)
+    with stage("finding gaps, port calls and round trips"):
+        result = pipeline.run(given, settings, Sea.of(route.area, platformdirs.user_cache_path("ghostships")))
+    result = replace(result, rejects=read.settle(result.rejects))
+    manifest = _manifest(request, settings, read, result)
+    if out is not None:
+        with stage(f"writing {out}"):
+            manifest = report_folder.publish(result, manifest, out, route=route, with_report=with_report)
+    frames = {name: _with_points(frame, tables.ALL[name]) for name, frame in result.tables.items()}
+    frames["rejects"] = tables.to_pandas(result.rejects, tables.REJECTS)
+    trips = result.tables["round_trips"]
+    flagged = trips.loc[trips["is_flagged"].astype(bool), "trip_id"]
+    new = tuple(sorted(set(flagged) - flagged_before))
+    return Outcome(frames, manifest, read.refused, new, result)
+
+
+def demo_request() -> Request:
+    """The shipped example: simulated ships and pictures on a real coast.
+
+    Raises
+    ------
+    UsageError
+        when the package was installed without it.
+    """
+    # Inside an installed package it lies beside the modules, in a checkout among the fixtures.
+    for folder in (Path(__file__).parent / "demo", Path(__file__).parents[1] / "fixtures" / "demo"):
+        if folder.is_dir():
+            return request_of_folder(folder)
+    raise UsageError(
+        "the example is not in this installation; right would be a checkout, or a wheel with ghostships/demo"
+    )
+
+
+def request_of_folder(folder: Path) -> Request:
+    """The request whose inputs are the files of a simulation: `ais.*`, `sightings.*`, `scenes.*`, `vessels.*`.
+
+    Raises
+    ------
+    UsageError
+        when there is no AIS file among them.
+    """
+    found = {
+        name: tuple(map(str, sorted(folder.glob(f"{name}.*")))) for name in ("ais", "sightings", "scenes", "vessels")
+    }
+    if not found["ais"]:
+        raise UsageError(f"{folder}: no ais.* in it; right would be a folder written by `ghostships simulate`")
+    return Request(found["ais"], found["sightings"], found["scenes"], found["vessels"])
+
+
+def redraw(folder: Path) -> bool:
+    """Draw the report of an output folder again, from its tables and manifest alone; says whether its bytes changed.
+
+    Raises
+    ------
+    UsageError
+        when it is not a folder of ours, or a table does not have its recorded hash.
+    """
+    frames, manifest = report_folder.read(folder)
+    route = Route(**manifest["route"]["settings"], sha256=manifest["route"]["sha256"])
+    drawn = page.render(frames, {key: value for key, value in manifest.items() if key != "files"}, route).encode()
+    path = folder / report_folder.REPORT
+    if path.is_file() and path.read_bytes() == drawn:
+        return False
+    manifest["files"] = {**manifest.get("files", {}), report_folder.REPORT: hashlib.sha256(drawn).hexdigest()}
+    _replace(path, drawn)
+    _replace(folder / report_folder.MANIFEST, (json.dumps(manifest, sort_keys=True, indent=1) + "\n").encode())
+    return True
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put new content in place of a file at once: a reader sees the old or the new, never half."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        draft.write_bytes(content)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _settings(request: Request, route: Route) -> pipeline.Settings:
+    """The request as the pipeline takes it, once it makes sense."""
+    if request.scope not in get_args(Scope):
+        raise UsageError(f"--scope: {request.scope!r} is neither 'area' nor 'selected'")
+    if request.dialect is not None:
+        dialects.get(request.dialect)
+    min_gap_h = route.policy.min_gap_h if request.min_gap_h is None else request.min_gap_h
+    # Written so that NaN is refused too.
+    if not 1 <= min_gap_h <= 8760:
+        raise UsageError(f"--min-gap-h: {min_gap_h:g} h is outside 1 to 8760 h; an hour is the shortest policy")
+    if request.from_utc and request.to_utc and request.from_utc >= request.to_utc:
+        raise UsageError(f"--from {iso(request.from_utc)} is not before --to {iso(request.to_utc)}")
+    if request.from_utc and request.as_of_utc and request.from_utc >= request.as_of_utc:
+        raise UsageError(f"--from {iso(request.from_utc)} is not before --as-of {iso(request.as_of_utc)}")
+    return pipeline.Settings(
+        route=route,
+        min_gap_h=float(min_gap_h),
+        scope=request.scope,
+        from_utc=request.from_utc,
+        to_utc=request.to_utc,
+        as_of_utc=request.as_of_utc,
+    )
+
+
+def _files(request: Request) -> dict[str, list[Path]]:
+    """Every file named, by role; all of them are there, or nothing is begun."""
+    if not request.ais and not request.sightings:
+        raise UsageError("nothing to work on; right would be AIS files, or --sightings FILE, or both")
+    found = {"ais": ais.expand(request.ais) if request.ais else []}
+    for role, given in (("sightings", request.sightings), ("scenes", request.scenes), ("vessels", request.vessels)):
+        for text in given:
+            if not Path(text).exists():
+                raise UsageError(f"--{role}: {visible(text)}: no such file")
+            if Path(text).is_dir():
+                raise UsageError(
+                    f"--{role}: {visible(text)}: is a folder; right would be a file (the option may be repeated)"
+                )
+        found[role] = [Path(text) for text in given]
+    return found
+
+
+def _check_out(out: Path, request: Request) -> None:
+    """Refuse a place that cannot be written before hours are spent on what goes into it."""
+    report_folder.refuse_foreign(out, shown=out)
+    target = out.resolve()
+    for text in request.ais:
+        folder = Path(text)
+        if folder.is_dir() and target.is_relative_to(folder.resolve()):
+            raise UsageError(
+                f"--out {out}: lies inside the input folder {visible(text)}; the next run would read it as AIS"
+            )
+    for text in (*request.ais, *request.sightings, *request.scenes, *request.vessels):
+        if Path(text).is_file() and Path(text).resolve().is_relative_to(target):
+            raise UsageError(
+                f"--out {out}: holds the input {visible(text)}, which would be replaced; give another folder"
+            )
+
+
+def _flagged_in(out: Path) -> set[str]:
+    """Trips that the folder about to be replaced flags already; none when it cannot be read any more."""
+    path = out / f"{tables.ROUND_TRIPS.name}.parquet"
+    if not path.is_file():
+        return set()
+    try:
+        trips = parquet.read_table(path, tables.ROUND_TRIPS)
+    except (OSError, ValueError, KeyError):
+        # A damaged old folder must not stop the run that replaces it: every flag then counts as new.
+        return set()
+    return set(trips.loc[trips["is_flagged"].astype(bool), "trip_id"])
+
+
+def _why_nothing(read: Intake) -> str:
+    """One line: every file, and why none of its rows could be used."""
+    reasons = []
+    for entry in read.entries:
+        if entry.refused:
+            reasons.append(str(entry.refused))
+        elif entry.role in ("ais", "sightings"):
+            rules = ", ".join(f"{n} {rule}" for rule, n in sorted(entry.rejected.items()))
+            reasons.append(f"{entry.path}: {entry.rows_read} rows, none usable" + (f" ({rules})" if rules else ""))
+    return "no file had a usable row: " + "; ".join(reasons)
+
+
+def _manifest(request: Request, settings: pipeline.Settings, read: Intake, result: pipeline.Result) -> dict[str, Any]:
+    """All of `manifest.json` but the tables. It carries no clock and no machine: equal input gives equal bytes."""
+    route = settings.route
+    bounds = _bounds(read)
+    return {
+        "ghostships": metadata.version("ghostships"),
+        "route": {
+            "name": route.name,
+            "title": route.title,
+            "given": request.route,
+            "sha256": route.sha256,
+            "settings": route.model_dump(mode="json", exclude={"sha256"}),
+        },
+        "scope": settings.scope,
+        "as_of_utc": iso(result.as_of_utc),
+        "asked": {
+            "from_utc": iso(request.from_utc),
+            "to_utc": iso(request.to_utc),
+            "as_of_utc": iso(request.as_of_utc),
+        },
+        "inputs": [entry.as_dict() for entry in read.entries],
+        "time_span": [iso(min(bounds)), iso(max(bounds))] if bounds else [],
+        "thresholds": {
+            "min_gap_h": settings.min_gap_h,
+            "flag_threshold": route.policy.flag_threshold,
+            "max_speed_kn": route.policy.max_speed_kn,
+        },
+        "warnings": list(result.warnings),
+        "is_simulated": read.is_simulated,
+        "libraries": {name: metadata.version(name) for name in LIBRARIES},
+    }
+
+
+def _bounds(read: Intake) -> list[datetime]:
+    """First and last times of what was read: messages and pictures."""
+    found: list[Any] = [read.positions["time_utc"].min(), read.positions["time_utc"].max()]
+    found += [read.sightings["start_utc"].min(), read.sightings["end_utc"].max()]
+    return [pd.Timestamp(time).to_pydatetime() for time in found if time is not None and time is not pd.NaT]
+
+
+def _with_points(frame: pd.DataFrame, table: tables.Table) -> pd.DataFrame:
+    """The table with a geometry where it has a place, longitude before latitude (WGS84)."""
+    if table.place is None:
+        return frame
+    lat, lon = table.place
+    placed: pd.DataFrame = geopandas.GeoDataFrame(
+        frame, geometry=geopandas.points_from_xy(frame[lon], frame[lat]), crs="EPSG:4326"
+    )
+    return placed
+
+
+def _paths(given: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
+    return (str(given),) if isinstance(given, (str, Path)) else tuple(map(str, given))
+
+
+def _time(name: str, given: datetime | str | None) -> datetime | None:
+    if given is None or isinstance(given, datetime):
+        if given is not None and given.tzinfo is None:
+            raise UsageError(
+                f"{name}: {given.isoformat()} has no zone; right would be a datetime with one, or ISO 8601 text"
+            )
+        return given
+    try:
+        return parse_time(given)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from None

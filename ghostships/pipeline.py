@@ -1,16 +1,46 @@
-"""The whole river on one page, no disk: positions and sightings in, every table of the contract out."""
+"""The whole river on one page, no disk: positions and sightings in, every table of the contract out.
+
+positions --clean--> --days--> vessel_hours --segments--> segment_hours --gaps--> gaps --reach, reception--> gaps
+sightings --transmitting--> who is not dark --calls--> port_calls --match--> who it may have been --trips--> round_trips
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 import polars as pl
 
+from ghostships import tables, units
+from ghostships.inference import factors
+from ghostships.inference.joint import Weighed
 from ghostships.routes import Route
 from ghostships.sea import Sea
+from ghostships.steps import (
+    calls,
+    clean,
+    days,
+    draughts,
+    gaps,
+    match,
+    passing,
+    reach,
+    reception,
+    segments,
+    throughput,
+    tracks,
+    transmitting,
+    trips,
+    vessels,
+    voyages,
+)
+
+TRANSMITTING_FROM_P = 0.5
+"""A sighting is put down to a transmitting ship, and taken out of the dark calls, when that is likelier than not."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +70,8 @@ class Settings:
 class Result:
     """Every table, by its name in `tables.py`, and what a reader must be told.
 
-    `tables` holds pandas frames for all public tables except `rejects`, which stays a Polars frame.
+    `tables` holds pandas frames for all public tables except `rejects`, which stays a Polars frame. In rejects found after
+    reading, `file_sha256` is the prefix and `raw` is empty until the books are settled.
     """
 
     tables: dict[str, pd.DataFrame]
@@ -51,4 +82,250 @@ class Result:
 
 def run(inputs: Inputs, settings: Settings, sea: Sea) -> Result:
     """Gaps, port calls, matches, evidence and round trips from what was read."""
-    raise NotImplementedError
+    route, warnings = settings.route, list[str]()
+    ships, aside = clean.set_aside(inputs.positions)
+    as_of = settings.as_of_utc or settings.to_utc or clean.as_of(ships)
+    positions, refused = clean.believe(ships, as_of_utc=as_of, from_utc=settings.from_utc, to_utc=settings.to_utc)
+    if aside.height:
+        warnings.append(_set_aside_sentence(aside))
+
+    vessel_hours = days.summarise(positions)
+    hulls, hours = segments.find(
+        vessel_hours, positions, summarise=days.summarise, max_speed_kn=route.policy.max_speed_kn
+    )
+    fleet = vessels.describe(positions, inputs.registry, segments=hulls)
+    fastest = _top_speeds(positions, fleet, route)
+    silences = gaps.find(hours, hulls, min_gap_h=settings.min_gap_h, as_of_utc=as_of, route=route, vessels=fleet)
+    silences = reach.distances(silences, sea)
+    now = as_of or _last_seen(inputs.sightings, inputs.scenes)
+    in_reach = reach.measure(
+        silences, route, sea, fastest_kn=fastest, default_fastest_kn=route.default_top_speed_kn(None), as_of=now
+    )
+    policy = {"min_gap_h": settings.min_gap_h, "route": route, "as_of_utc": as_of, "fastest_kn": fastest}
+    heard = reception.learn(hours, silences, is_water=sea.is_water, **policy)
+    judged, off_evidence = _weighed_off(reception.judge(silences, heard, scope=settings.scope, **policy), route)
+    silences = _with_reception(silences, judged)
+
+    sightings = calls.group(inputs.sightings, route)
+    explained = transmitting.explain(sightings, positions, hours, fleet, route=route, max_bracket_h=settings.min_gap_h)
+    known = _explained(explained)
+    stays = calls.find(
+        sightings, inputs.scenes, route=route, transmitting=known, distance_nm=_port_distance(route, sea)
+    )
+    weighed = match.weigh(
+        silences,
+        in_reach,
+        _dark_calls(stays, route),
+        sightings,
+        inputs.scenes,
+        fleet,
+        draughts.around(silences, positions),
+        route=route,
+        legs_nm=_legs_nm(route, sea),
+        as_of_us=_microseconds(now),
+        reception_says=dict(zip(judged["gap_id"], judged["because"], strict=True)),
+    )
+    warnings += weighed.warnings
+    at_ports = {s for ids in stays["sighting_ids"] for s in ids}
+    at_sea = sightings[~sightings["sighting_id"].isin(at_ports | set(known))]
+    passed = passing.weigh(at_sea, silences, fleet, route=route, fastest_kn=fastest, as_of_us=_microseconds(now))
+    matches, match_evidence = match.decide(weighed, stays, explained, passed, sightings, silences)
+    stops = tracks.stops(hours, route)
+    found = trips.find(weighed, silences, in_reach, stays, stops, route=route)
+    if found.n_not_shown:
+        warnings.append(
+            f"{found.n_not_shown} silences would have allowed a call at {route.dark_port.name} but are no likelier than "
+            f"{trips.SHOWN_FROM_P:.0%} to hold one: they have no row in round_trips"
+        )
+    stays = _attributed(stays, weighed, silences, known, fleet)
+    told, told_evidence = voyages.trips(
+        stays[stays["kind"] != "transmitting"],
+        sightings,
+        route=route,
+        distance_nm=_port_distance(route, sea),
+        explained_call_ids=frozenset(stays.loc[stays["kind"] == "dark", "call_id"]),
+    )
+    round_trips = _frame([pd.DataFrame(found.trips), told], tables.ROUND_TRIPS)
+    evidence = _frame(
+        [off_evidence, match_evidence, pd.DataFrame(found.evidence), told_evidence],
+        tables.EVIDENCE,
+    )
+    made = throughput.estimate(stays, sightings, inputs.scenes, round_trips, route=route)
+    out = {
+        "gaps": silences,
+        "reach": in_reach,
+        "sightings": sightings,
+        "scenes": inputs.scenes,
+        "port_calls": stays,
+        "matches": matches,
+        "evidence": evidence,
+        "round_trips": round_trips,
+        "tracks": tracks.simplify(hours),
+        "vessels": _counted(fleet, fastest, silences, round_trips),
+        "throughput": made,
+    }
+    warnings += _sightings_outside(sightings, vessel_hours)
+    declared = {t.name: t for t in tables.PUBLIC}
+    finished = {name: _frame([frame], declared[name]) for name, frame in out.items()}
+    late = refused.select(
+        pl.col("source_file").alias("file_sha256"), pl.col("source_row").alias("row"), "rule", pl.lit("").alias("raw")
+    )
+    return Result(finished, pl.concat([inputs.rejects, late]), now, warnings)
+
+
+def _set_aside_sentence(aside: pl.DataFrame) -> str:
+    kinds = (
+        aside.group_by("vessel_class").agg(pl.len(), pl.col("vessel_key").n_unique().alias("keys")).sort("vessel_class")
+    )
+    parts = [f"{n} messages of {keys} {name.replace('_', ' ')} numbers" for name, n, keys in kinds.iter_rows()]
+    return f"{', '.join(parts)}: heard, but no ship can be told by them, so they make no gaps"
+
+
+def _top_speeds(positions: pl.DataFrame, fleet: pd.DataFrame, route: Route) -> dict[str, float]:
+    """Practical top speed of every ship [kn]: its own where it reported enough, else the route's for its length."""
+    own = reach.speeds(positions).to_dict()
+    out = {}
+    for key, length in zip(fleet["vessel_key"], fleet["length_m"], strict=True):
+        speed = own.get(key, math.nan)
+        default = route.default_top_speed_kn(None if length != length else float(length))
+        out[str(key)] = float(speed) if speed == speed else default
+    return out
+
+
+def _last_seen(sightings: pd.DataFrame, scenes: pd.DataFrame) -> datetime | None:
+    """Without AIS, "now" is the end of the last picture."""
+    ends = [frame["end_utc"].max() for frame in (sightings, scenes) if len(frame)]
+    latest: pd.Timestamp | None = max(ends) if ends else None
+    return latest.to_pydatetime() if latest is not None else None
+
+
+def _microseconds(now: datetime | None) -> int:
+    return 0 if now is None else int(pd.Timestamp(now).value // 1000)
+
+
+def _weighed_off(judged: pd.DataFrame, route: Route) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`p_off` as the sum of what is shown for it, and that evidence; where it is null there is nothing to show."""
+    rows: list[dict[str, object]] = []
+    p_off = []
+    for row in judged.itertuples(index=False):
+        if row.p_off != row.p_off:
+            p_off.append(math.nan)
+            continue
+        prior = factors.bits_of(route.priors.p_off)
+        steps = [
+            factors.Factor("prior", prior, f"{route.priors.p_off:.0%} of silences are taken for switched-off transponders"),
+            factors.Factor("reception", factors.bits_of(row.p_off) - prior, str(row.because)),
+        ]
+        steps, bits = factors.waterfall(steps)
+        p_off.append(factors.probability(bits))
+        rows += [
+            {"subject_id": row.gap_id, "rank": i, "factor": f.name, "bits": f.bits, "because": f.because} for i, f in enumerate(steps)
+        ]
+    return judged.assign(p_off=p_off), pd.DataFrame(rows)
+
+
+def _with_reception(silences: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
+    columns = ["expected_heard", "p_off", "n_other_ships_heard", "state"]
+    kept = silences.drop(columns=columns)
+    return kept.merge(judged[["gap_id", *columns]], on="gap_id", how="left", validate="one_to_one")
+
+
+def _explained(explained: pd.DataFrame) -> dict[str, str]:
+    """Sightings that a transmitting ship explains, and which."""
+    if not len(explained):
+        return {}
+    best = explained[explained["p"] >= TRANSMITTING_FROM_P].sort_values(["sighting_id", "p", "vessel_key"])
+    return {str(k): str(v) for k, v in zip(best["sighting_id"], best["vessel_key"], strict=True)}
+
+
+def _port_distance(route: Route, sea: Sea):  # type: ignore[no-untyped-def]
+    legs = _legs_nm(route, sea)
+
+    def distance_nm(first: str, second: str) -> float:
+        return float(legs.loc[first, second])
+
+    return distance_nm
+
+
+def _legs_nm(route: Route, sea: Sea) -> pd.DataFrame:
+    """Sea distances between the roadsteads of all ports [nm], the shorter way where the two directions differ by a grid step."""
+    lat = np.array([p.roadstead_lat_deg for p in route.ports])
+    lon = np.array([p.roadstead_lon_deg for p in route.ports])
+    ids = [p.id for p in route.ports]
+    rows = {p.id: units.nm(1.0) * sea.distance_km(p, lat, lon) for p in route.ports}
+    one_way = pd.DataFrame(rows, index=ids).T.loc[ids, ids]
+    both = np.fmin(one_way.to_numpy(), one_way.to_numpy().T)
+    np.fill_diagonal(both, 0.0)
+    return pd.DataFrame(both, index=ids, columns=ids)
+
+
+def _dark_calls(stays: pd.DataFrame, route: Route) -> pd.DataFrame:
+    """Calls that a silent ship may have made: not by a transmitting ship, of this trade, at ports of the route."""
+    known = stays["port"].map(lambda text: all(p in {q.id for q in route.ports} for p in str(text).split("|")))
+    return stays[(stays["kind"] != "transmitting") & stays["in_trade"].astype(bool) & known]
+
+
+def _attributed(
+    stays: pd.DataFrame, weighed: Weighed, silences: pd.DataFrame, known: dict[str, str], fleet: pd.DataFrame
+) -> pd.DataFrame:
+    """Port calls with the ship each is put down to: the likeliest silence, where it is likelier than not."""
+    stays = stays.copy()
+    of_gap = silences.set_index("gap_id")["vessel_key"]
+    ships = fleet.set_index("vessel_key")
+    best: dict[str, tuple[float, str]] = {}
+    for g, shares in enumerate(weighed.solution.shares):
+        for c, p in shares.items():
+            if p >= 0.5:
+                best[weighed.call_ids[c]] = (p, str(of_gap[weighed.gap_ids[g]]))
+    for i, call in stays.iterrows():
+        heard = [known[s] for s in call["sighting_ids"] if s in known]
+        if heard:
+            kind, key, p = "transmitting", heard[0], math.nan
+        elif call["call_id"] in best:
+            p, key = best[call["call_id"]]
+            kind = "dark"
+        else:
+            continue
+        stays.loc[i, "kind"] = kind
+        stays.loc[i, "vessel_key"] = key
+        stays.loc[i, "p_vessel"] = round(p, 6)
+        stays.loc[i, "mmsi"] = ships.at[key, "mmsi"]
+    return stays
+
+
+def _counted(
+    fleet: pd.DataFrame, fastest: dict[str, float], silences: pd.DataFrame, round_trips: pd.DataFrame
+) -> pd.DataFrame:
+    flagged = round_trips[round_trips["is_flagged"].astype(bool)]
+    return fleet.assign(
+        fastest_kn=fleet["vessel_key"].map(fastest),
+        n_gaps=fleet["vessel_key"].map(silences["vessel_key"].value_counts()).fillna(0).astype(int),
+        n_trips=fleet["vessel_key"].map(flagged["vessel_key"].value_counts()).fillna(0).astype(int),
+    )
+
+
+def _sightings_outside(sightings: pd.DataFrame, vessel_hours: pl.DataFrame) -> list[str]:
+    """Sightings before the first or after the last message: no silence can explain them, and that proves nothing."""
+    if vessel_hours.is_empty() or not len(sightings):
+        return []
+    first, last = vessel_hours["first_heard_utc"].min(), vessel_hours["last_heard_utc"].max()
+    n = int(((sightings["end_utc"] < first) | (sightings["start_utc"] > last)).sum())
+    return (
+        [f"{n} sightings lie outside the time of the AIS data ({first} to {last}): no ship can be matched to them"]
+        if n
+        else []
+    )
+
+
+def _frame(parts: list[pd.DataFrame], table: tables.Table) -> pd.DataFrame:
+    """Rows of several parts as one declared table, in its sort order; a column that a part does not know is null."""
+    rows = [part for part in parts if len(part)]
+    if not rows:
+        return tables.empty_pandas(table)
+    columns = {
+        c.name: [
+            v for part in rows for v in (part[c.name].astype(object).tolist() if c.name in part else [None] * len(part))
+        ]
+        for c in table.columns
+    }
+    return tables.to_pandas(pd.DataFrame(columns, dtype=object), table)

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from scipy import ndimage, sparse
 from scipy.sparse import csgraph
 
-from ghostships.sea_grid import Bools, Floats, Grid, Ints, geodesic_km
+from ghostships.sea_grid import Bools, Cache, Floats, Grid, Ints, geodesic_km
 
 BLOCK = 10
 """Fine cells along the side of a block: 0.1 degrees (method.md 4)."""
@@ -30,9 +30,12 @@ BLOCK = 10
 _KNIGHT_STEPS = ((0, 1), (1, 0), (1, 1), (1, -1), (1, 2), (2, 1), (2, -1), (1, -2))
 """Half of the sixteen neighbours; the other half are the same edges backwards."""
 
-_CORNER_ROUNDS = 4
+_CORNER_ROUNDS = 1
 _LEG_SHARES = np.array([0.0, 0.01, 0.03, 0.08, 0.2, 0.5, 0.8, 0.92, 0.97, 0.99])
 """How often corners are cut, and where on a leg; `design/sea_distance.py` shows what that gains."""
+
+_GRAPH_VERSION = 1
+"""Part of the cache key: raise it when the same grid would give another graph."""
 
 _SAMPLES_AT_ONCE = 4_000_000
 _SOURCES_AT_ONCE = 128
@@ -42,6 +45,17 @@ _SOURCES_AT_ONCE = 128
 def _unit(lat_deg: Floats, lon_deg: Floats) -> Floats:
     lat, lon = np.radians(lat_deg), np.radians(lon_deg)
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
+
+
+def _along(a: Floats, b: Floats, share: Floats) -> tuple[Floats, Floats]:
+    """Latitude and longitude at a share of the great circle between unit vectors."""
+    angle = 2 * np.arcsin(np.clip(np.linalg.norm(a - b, axis=-1) / 2, 0, 1))
+    sine = np.maximum(np.sin(angle), 1e-12)
+    short = angle < 1e-9  # 6 mm: sin(t w) / sin(w) has become 0 / 0, and its limit is t
+    weight_a = np.where(short, 1 - share, np.sin((1 - share) * angle) / sine)
+    weight_b = np.where(short, share, np.sin(share * angle) / sine)
+    x, y, z = (weight_a * a[..., i] + weight_b * b[..., i] for i in range(3))
+    return np.degrees(np.arctan2(z, np.hypot(x, y))), np.degrees(np.arctan2(y, x))
 
 
 def in_sight(grid: Grid, lat1: Floats, lon1: Floats, lat2: Floats, lon2: Floats) -> Bools:
@@ -67,15 +81,8 @@ def _all_water(grid: Grid, lat1: Floats, lon1: Floats, lat2: Floats, lon2: Float
     course = np.repeat(np.arange(n.size), n)
     start = np.cumsum(n) - n
     share = (np.arange(course.size) - start[course]) / (n[course] - 1)
-    a, b = _unit(lat1, lon1), _unit(lat2, lon2)
-    angle = 2 * np.arcsin(np.clip(np.linalg.norm(a - b, axis=1) / 2, 0, 1))
-    # sin(t w)/sin(w) tends to t for courses of no length; the floor keeps 0/0 out.
-    floor = np.maximum(np.sin(angle), 1e-12)[course]
-    wa, wb = np.sin((1 - share) * angle[course]) / floor, np.sin(share * angle[course]) / floor
-    tiny = angle[course] < 1e-9
-    wa, wb = np.where(tiny, 1 - share, wa), np.where(tiny, share, wb)
-    x, y, z = (wa * a[course, i] + wb * b[course, i] for i in range(3))
-    row_f, col_f = grid.at(np.degrees(np.arctan2(z, np.hypot(x, y))), np.degrees(np.arctan2(y, x)))
+    lat, lon = _along(_unit(lat1, lon1)[course], _unit(lat2, lon2)[course], share)
+    row_f, col_f = grid.at(lat, lon)
     row, col = np.rint(row_f).astype(np.int64), np.rint(col_f).astype(np.int64)
     n_rows, n_cols = grid.water.shape
     inside = (row >= 0) & (row < n_rows) & (col >= 0) & (col < n_cols)
@@ -88,6 +95,7 @@ class Courses:
     """The coarse graph over one grid."""
 
     grid: Grid
+    cache: Cache
 
     @cached_property
     def _pieces(self) -> tuple[npt.NDArray[np.int32], Ints, Ints]:
@@ -112,6 +120,17 @@ class Courses:
     @cached_property
     def _graph(self) -> sparse.csr_matrix:
         """Edges [km] between nodes, each stored once; treat as undirected."""
+        _, row, _ = self._pieces
+        name = f"graph-{self.grid.key}-{BLOCK}-{_GRAPH_VERSION}"
+        kept = self.cache.get(name, (3, -1), np.float64)
+        if kept is None:
+            kept = self._edges()
+            self.cache.put(name, kept)
+        a, b = kept[:2].astype(np.int64)
+        return sparse.csr_matrix((kept[2].astype(np.float64), (a, b)), shape=(row.size, row.size))
+
+    def _edges(self) -> Floats:
+        """Two nodes and the distance [km] of each edge, in columns, lower node first, in order."""
         piece, row, col = self._pieces
         lat, lon = self.grid.centre(row, col)
         a, b, km = self._through_water(piece, lat, lon)
@@ -134,7 +153,10 @@ class Courses:
         order = np.lexsort((km, b, a))
         a, b, km = a[order], b[order], km[order]
         first = np.r_[True, (np.diff(a) != 0) | (np.diff(b) != 0)]
-        return sparse.csr_matrix((km[first], (a[first], b[first])), shape=(row.size, row.size))
+        a, b, km = a[first], b[first], km[first]
+        # On a regular grid many paths are equally long. A ten-millionth, different for each edge, leaves one shortest path, so
+        # that the answer for two places depends neither on the direction nor on what else is asked at the same time.
+        return np.stack([a, b, km * (1 + 1e-7 * np.random.default_rng(0).random(km.size))]).astype(np.float64)
 
     def _through_water(self, piece: npt.NDArray[np.int32], lat: Floats, lon: Floats) -> tuple[Ints, Ints, Floats]:
         """Edges between pieces that touch across the border of two blocks, by way of the best water cell on it."""
@@ -161,7 +183,10 @@ class Courses:
         # A place on land starts from the water it was snapped to; the way there is added at the end.
         lat_a, lon_a = _moved(self.grid, lat1[ok], lon1[ok], row1[ok], col1[ok], moved1[ok])
         lat_b, lon_b = _moved(self.grid, lat2[ok], lon2[ok], row2[ok], col2[ok], moved2[ok])
-        straight = in_sight(self.grid, lat_a, lon_a, lat_b, lon_b)
+        # Looked at from the southern end too: the points of a course differ in their last bits between its two directions.
+        turn = (lat_b < lat_a) | ((lat_b == lat_a) & (lon_b < lon_a))
+        lat_s, lon_s = np.where(turn, lat_b, lat_a), np.where(turn, lon_b, lon_a)
+        straight = in_sight(self.grid, lat_s, lon_s, np.where(turn, lat_a, lat_b), np.where(turn, lon_a, lon_b))
         km = np.where(straight, geodesic_km(lat_a, lon_a, lat_b, lon_b), np.nan)
         around = np.flatnonzero(~straight)
         if around.size:
@@ -170,6 +195,8 @@ class Courses:
                 (lat_a[around], lon_a[around], row1[who], col1[who]),
                 (lat_b[around], lon_b[around], row2[who], col2[who]),
             )
+        # To the millimetre: far below any error, and above the last bits that vectorised sines may differ in.
+        km = np.round(km, 6)
         out[ok] = np.maximum(km + moved1[ok] + moved2[ok], geodesic_km(lat1[ok], lon1[ok], lat2[ok], lon2[ok]))
         return out
 
@@ -178,8 +205,7 @@ class Courses:
         piece, row, col = self._pieces
         node_a, node_b = piece[a[2], a[3]].astype(np.int64), piece[b[2], b[3]].astype(np.int64)
         # One search per node of whichever side has fewer different nodes.
-        swap = np.unique(node_b).size < np.unique(node_a).size
-        if swap:
+        if np.unique(node_b).size < np.unique(node_a).size:
             a, b, node_a, node_b = b, a, node_b, node_a
         sources, which = np.unique(node_a, return_inverse=True)
         order = np.argsort(which, kind="stable")
@@ -206,60 +232,74 @@ class Courses:
         lat = np.column_stack([b[0], lat_n[path], np.zeros(n)])
         lon = np.column_stack([b[1], lon_n[path], np.zeros(n)])
         last = (path >= 0).sum(axis=1) + 1
-        lat[np.arange(n), last], lon[np.arange(n), last] = a
-        lat, lon, last, km = self._straighten(lat, lon, last)
+        each = np.arange(n)
+        lat[each, last], lon[each, last] = a
+        # Straightening starts from the southern (then western) end, whichever end was asked for first.
+        turn = (b[0] > a[0]) | ((b[0] == a[0]) & (b[1] > a[1]))
+        index = np.where(turn[:, None], np.maximum(last[:, None] - np.arange(lat.shape[1]), 0), np.arange(lat.shape[1]))
+        lat, lon = lat[each[:, None], index], lon[each[:, None], index]
+        lat, lon, last, unseen, km = self._straighten(lat, lon, last)
         for _ in range(_CORNER_ROUNDS):
             # The corners are still nodes, some kilometres off the headland: cut them, coming from the other end.
-            lat, lon, last, shorter = self._straighten(*_between_corners(*_backwards(lat, lon, last)))
+            lat, lon, last, unseen, shorter = self._straighten(*_between_corners(lat, lon, last, unseen))
             km = np.minimum(km, shorter)
         return km
 
-    def _straighten(self, lat: Floats, lon: Floats, last: Ints) -> tuple[Floats, Floats, Ints, Floats]:
-        """Corners of each course and its length [km], leaving out every place that is passed in sight of a later one.
+    def _straighten(self, lat: Floats, lon: Floats, last: Ints) -> tuple[Floats, Floats, Ints, Bools, Floats]:
+        """Leave out every place of a course that is passed in sight of a later one.
 
-        From each corner the farthest place that can be seen is looked for by halving. That is always a course the graph or the
-        grid has shown to be water, if not always the very shortest.
+        From each corner the farthest place that can be seen is looked for by halving: always a course on water, if not always the
+        very shortest. Where not even the next place is seen (a narrow channel with a bend), it is taken all the same.
+
+        Returns
+        -------
+        latitudes and longitudes of the corners, the number of the last corner, which legs are not in sight, and the length [km]
         """
         n = lat.shape[0]
-        at, total = np.zeros(n, dtype=np.int64), np.zeros(n)
-        corners_lat, corners_lon, n_corners = [lat[:, 0]], [lon[:, 0]], np.ones(n, dtype=np.int64)
+        each = np.arange(n)
+        at, total, n_legs = np.zeros(n, dtype=np.int64), np.zeros(n), np.zeros(n, dtype=np.int64)
+        lats, lons, unseen = [lat[:, 0]], [lon[:, 0]], []
         while (going := np.flatnonzero(at < last)).size:
             here = at[going]
-            low, high = here + 1, last[going]  # the next place is always taken, seen or not: it is known to be reached
-            middle = high.copy()  # the far end first: most courses have few corners
+            low, high, any_seen = here, last[going], np.zeros(going.size, dtype=bool)
+            middle = high  # the far end first: most courses have few corners
             while (open_ := np.flatnonzero(low < high)).size:
                 who, to = going[open_], middle[open_]
                 seen = in_sight(self.grid, lat[who, here[open_]], lon[who, here[open_]], lat[who, to], lon[who, to])
+                low, high = low.copy(), high.copy()
                 low[open_] = np.where(seen, to, low[open_])
                 high[open_] = np.where(seen, high[open_], to - 1)
+                any_seen[open_] |= seen
                 middle = (low + high + 1) // 2
+            low = np.where(any_seen, low, here + 1)
             total[going] += geodesic_km(lat[going, here], lon[going, here], lat[going, low], lon[going, low])
             at[going] = low
-            each = np.arange(n)
-            corners_lat.append(lat[each, at])
-            corners_lon.append(lon[each, at])
-            n_corners[going] += 1
-        return np.column_stack(corners_lat), np.column_stack(corners_lon), n_corners - 1, total
+            blind = np.zeros(n, dtype=bool)
+            blind[going] = ~any_seen
+            lats.append(lat[each, at])
+            lons.append(lon[each, at])
+            unseen.append(blind)
+            n_legs[going] += 1
+        return np.column_stack(lats), np.column_stack(lons), n_legs, np.column_stack(unseen), total
 
 
-def _backwards(lat: Floats, lon: Floats, last: Ints) -> tuple[Floats, Floats, Ints]:
-    """The same courses from the other end; what follows the end of a course repeats it."""
-    index = np.maximum(last[:, None] - np.arange(lat.shape[1]), 0)
-    each = np.arange(lat.shape[0])[:, None]
-    return lat[each, index], lon[each, index], last
+def _between_corners(lat: Floats, lon: Floats, last: Ints, unseen: Bools) -> tuple[Floats, Floats, Ints]:
+    """The same courses from the other end, with places along the great circle of each leg, closer together toward the corners.
 
-
-def _between_corners(lat: Floats, lon: Floats, last: Ints) -> tuple[Floats, Floats, Ints]:
-    """The same courses with places on each leg, closer together toward the corners."""
+    Legs not in sight get no places of their own (copies of their start): a point of their great circle may lie on land.
+    """
     n, m = lat.shape
-    share = _LEG_SHARES[None, None, :]
-    places = [
-        np.concatenate(
-            [(v[:, :-1, None] + share * (v[:, 1:, None] - v[:, :-1, None])).reshape(n, -1), v[:, -1:]], axis=1
-        )
-        for v in (lat, lon)
-    ]
-    return places[0], places[1], last * _LEG_SHARES.size
+    each = np.arange(n)[:, None]
+    corner = np.maximum(last[:, None] - np.arange(m), 0)  # what follows the end of a course repeats it
+    lat, lon = lat[each, corner], lon[each, corner]
+    unseen = unseen[each, np.maximum(last[:, None] - 1 - np.arange(m - 1), 0)]
+    share = np.where(unseen[:, :, None], 0.0, _LEG_SHARES)
+    a, b = _unit(lat[:, :-1], lon[:, :-1]), _unit(lat[:, 1:], lon[:, 1:])
+    lat_p, lon_p = _along(a[:, :, None], b[:, :, None], share)
+    # Corners are kept to the last bit, not recomputed: a corner may sit on the edge of its water cell.
+    lat_p = np.where(share == 0, lat[:, :-1, None], lat_p).reshape(n, -1)
+    lon_p = np.where(share == 0, lon[:, :-1, None], lon_p).reshape(n, -1)
+    return np.column_stack([lat_p, lat[:, -1]]), np.column_stack([lon_p, lon[:, -1]]), last * _LEG_SHARES.size
 
 
 def _moved(grid: Grid, lat: Floats, lon: Floats, row: Ints, col: Ints, moved: Floats) -> tuple[Floats, Floats]:

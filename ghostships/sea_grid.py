@@ -132,7 +132,7 @@ class Cache:
         self.folder = folder
 
     def get(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[np.generic] | None:
-        """The array, or None where there is none to trust.
+        """The array, or None where there is none to trust; a length of -1 is taken from the file.
 
         It is mapped, not read: the fields of many ports then take page cache, which the system may drop, and no memory of ours.
         """
@@ -144,9 +144,11 @@ class Cache:
                 digest = file.read(32)
                 if hashlib.file_digest(file, "sha256").digest() != digest:
                     return None
-                if file.tell() != 32 + int(np.prod(shape)) * np.dtype(dtype).itemsize:
-                    return None
-            return np.memmap(path, dtype=dtype, mode="r", offset=32, shape=shape)
+                items, rest = divmod(file.tell() - 32, np.dtype(dtype).itemsize)
+            expected = int(np.prod([n for n in shape if n >= 0]))
+            if rest or items == 0 or (items % expected if -1 in shape else items != expected):
+                return None
+            return np.memmap(path, dtype=dtype, mode="r", offset=32, shape=(items,)).reshape(shape)
         except (OSError, ValueError):
             return None
 

@@ -1,7 +1,8 @@
-"""Traffic with known truth: a simulated sea, its ships, who hears them and who photographs them, written as ordinary inputs.
+"""Traffic with known truth: a simulated sea, its ships, who hears and who photographs them, written as ordinary inputs.
 
-The files are what an analyst would be given (an AIS export, sightings, scenes, a registry); the `truth` folder beside them is
-what the judge knows. The AIS file's identity column is headed `simulated_mmsi`, so that nothing made from it can pass as real.
+The files are what an analyst would be given (an AIS export, sightings, scenes, a registry); the `truth` folder beside them
+is what the judge knows. The AIS file's identity column is headed `simulated_mmsi`, so that nothing made from it can pass
+as real.
 
     OUT/ais.csv.gz  sightings.csv  scenes.csv  vessels.csv  scenario.json
     OUT/truth/ships.parquet  trips.parquet  calls.parquet  silences.parquet  sightings.parquet  outages.parquet
@@ -29,10 +30,12 @@ from ghostships.simulation.scenario import PRESETS, Scenario, preset
 
 __all__ = ["PRESETS", "Scenario", "Simulated", "preset", "simulate"]
 
+# fmt: off
 _AIS_COLUMNS = (
-    "simulated_mmsi,time_utc,lat_deg,lon_deg,sog_kn,cog_deg,heading_deg,nav_status,ais_class,imo,vessel_name,call_sign,"
-    "ship_type,length_m,draught_m,destination"
-).split(",")
+    "simulated_mmsi", "time_utc", "lat_deg", "lon_deg", "sog_kn", "cog_deg", "heading_deg", "nav_status", "ais_class", "imo",
+    "vessel_name", "call_sign", "ship_type", "length_m", "draught_m", "destination",
+)
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,8 @@ def simulate(
 ) -> Simulated:
     """Write a simulated world into a folder and say what is in it.
 
-    The same seed, scenario and versions give the same bytes. The world is drawn part by part from seeds of its own: more
-    pictures, say, do not move a ship.
+    The same seed, scenario and versions give the same bytes. Each part of the world has a seed of its own: more pictures,
+    say, do not move a ship.
 
     Parameters
     ----------
@@ -123,7 +126,7 @@ class _World:
         ]
         self.positions = hearing.soil(pl.concat(heard), scenario, np.random.default_rng(of_dirt))
         self.scenes, self.sightings, self.seen = pictures.take(
-            scenario, route, self.waters, self.journeys, self.unknown, np.random.default_rng(of_pictures)
+            scenario, route, self.journeys, self.unknown, np.random.default_rng(of_pictures)
         )
 
     def write(self, folder: Path, *, is_zipped: bool) -> dict[str, int]:
@@ -213,7 +216,9 @@ class _World:
                 for h in self.hulls
             ]
         ).astype({"mmsi": "Int64", "imo": "Int64"})
-        calls, trips, silences = [], [], []
+        calls: list[dict[str, object]] = []
+        trips: list[dict[str, object]] = []
+        silences: list[dict[str, object]] = []
         everyone = [(j.hull, j.calls, j.silences) for j in self.journeys]
         everyone += [(hull, visits, ()) for hull, visits in self.unknown]
         for hull, visits, quiet in everyone:
@@ -222,7 +227,7 @@ class _World:
                     continue
                 within = [s for s in quiet if s.start_s < call.departure_s and s.end_s > call.arrival_s]
                 dark = any(s.start_s <= call.arrival_s and s.end_s >= call.departure_s for s in within)
-                row = {
+                row: dict[str, object] = {
                     "hull_id": hull.hull_id,
                     "vessel_key": hull.vessel_key,
                     "port": call.port,
@@ -260,7 +265,7 @@ class _World:
             for a, b, whole in sorted(self.sky.outages)
         ]
         n_sightings = len(self.seen)
-        tables = {
+        tables: dict[str, tuple[pd.DataFrame | list[dict[str, object]], list[str]]] = {
             "ships": (ships, list(ships.columns)),
             "calls": (calls, ["hull_id", "vessel_key", "port", "arrival_utc", "departure_utc", "berths", "is_dark"]),
             "trips": (

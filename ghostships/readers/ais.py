@@ -175,7 +175,9 @@ def deduplicate(positions: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
     by = "vessel_key" if positions["mmsi"].null_count() else "mmsi"
     ordered = positions.sort([by, "time_utc", "source_file", "source_row"])
     moment = pl.struct(by, "time_utc")
-    shared = ordered.select((moment == moment.shift(1)).fill_null(False) | (moment == moment.shift(-1)).fill_null(False))
+    shared = ordered.select(
+        (moment == moment.shift(1)).fill_null(False) | (moment == moment.shift(-1)).fill_null(False)
+    )
     ordered = ordered.with_columns(is_shared=shared.to_series()).with_row_index("at")
     same = [name for name in tables.POSITIONS.names if name not in ("source_file", "source_row")]
     together = ordered.filter("is_shared")
@@ -196,7 +198,10 @@ def readings(path: Path, *, wanted: dialects.Dialect | None = None) -> Iterator[
     several = len(contents.members) > 1
     for member in contents.members:
         sha256 = hashlib.sha256(member.data).hexdigest() if several else contents.sha256
-        notes = [*contents.notes, *([f"member {member.name} of an archive with SHA-256 {contents.sha256}"] if several else [])]
+        notes = [
+            *contents.notes,
+            *([f"member {member.name} of an archive with SHA-256 {contents.sha256}"] if several else []),
+        ]
         account = FileAccount(
             f"{contents.path}!{member.name}" if several else contents.path,
             sha256,
@@ -325,7 +330,9 @@ def _table(decoded: text.Text, account: FileAccount, wanted: dialects.Dialect | 
     _refuse_swapped(counts.n_read, n_swapped)
     notes = [*account.notes, *_assumptions(plan, binding), *tally.notes(), *_line_notes(header, counts, comma)]
     last = header.row + counts.n_lines
-    if "the last line has no line end" in notes and any(row == last and rule == "field_count" for row, rule, _ in rejects):
+    if "the last line has no line end" in notes and any(
+        row == last and rule == "field_count" for row, rule, _ in rejects
+    ):
         notes.append("maybe truncated: the last line has no line end and too few or too many fields")
     refused = None
     if other_header is not None:
@@ -400,7 +407,9 @@ def _n_swapped(frame: pl.DataFrame, broken: pl.DataFrame) -> int:
     if not ranges.height:
         return 0
     lat, lon = (pl.col(name).cast(pl.Float64, strict=False).abs() for name in ("lat_deg", "lon_deg"))
-    suspects = frame.join(ranges.select("row"), on="row", how="semi").select(((lat > 90) & (lat <= 180) & (lon <= 90)).sum())
+    suspects = frame.join(ranges.select("row"), on="row", how="semi").select(
+        ((lat > 90) & (lat <= 180) & (lon <= 90)).sum()
+    )
     return int(suspects.item())
 
 
@@ -440,7 +449,9 @@ def _assumptions(plan: times.Plan, binding: dialects.Binding) -> list[str]:
     if "mmsi" not in binding.index:
         notes.append("no MMSI column: ships are known by the file's own ids")
     if binding.unknown:
-        shown = ", ".join(containers.escape(c.encode("utf-8", "replace"))[:40] or "(no name)" for c in binding.unknown[:40])
+        shown = ", ".join(
+            containers.escape(c.encode("utf-8", "replace"))[:40] or "(no name)" for c in binding.unknown[:40]
+        )
         notes.append(f"columns not used: {shown}")
     return notes
 

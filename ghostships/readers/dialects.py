@@ -58,7 +58,7 @@ class Dialect(BaseModel):
     """One kind of export. `columns` lists, for each field, the (normalised) names its column may have."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
     title: str
     source: str
     shapes: tuple[Literal["table", "records", "nmea"], ...] = ("table", "records")

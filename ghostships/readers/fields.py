@@ -1,4 +1,5 @@
-"""Text fields of small lists become values, strictly: what cannot be read names the rule it breaks, and is never guessed.
+"""Text fields of small lists become values, strictly: what cannot be read names the rule it breaks, and is never
+guessed.
 
 "2025-02-20T02:01:00Z"  an instant        "2025-02-20"  that local day        "20/02/2025"  refused: day or month first?
 """
@@ -9,7 +10,8 @@ import re
 from datetime import UTC, datetime, timedelta
 
 DAYLIGHT_LOCAL_H = (6, 18)
-"""Hours of a local day in which an optical picture is taken [h]; sun-synchronous imaging satellites pass at 09:00 to 15:00."""
+"""Hours of a local day in which an optical picture is taken [h]; sun-synchronous imaging satellites pass at 09:00 to
+15:00."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -103,3 +105,9 @@ def scene_times(scene_id: str) -> tuple[datetime, datetime] | None:
     # A second stamp far from the first is when the picture was processed, not when it was taken.
     last = found[-1] if timedelta(0) <= found[-1] - found[0] <= timedelta(minutes=30) else found[0]
     return found[0], last
+
+
+def sensor_of(scene_id: str | None) -> str | None:
+    """The sensor that a picture's name gives away: Sentinel-1 and -2 product names start with the platform."""
+    found = re.match(r"S([12])[A-D]_", scene_id or "")
+    return None if not found else f"Sentinel-{found.group(1)}"

@@ -84,7 +84,9 @@ def read_msgpack(data: bytes, *, wanted: dialects.Dialect | None) -> Records:
     Refused
         when the stream is damaged or no dialect fits the keys.
     """
-    unpacker = msgpack.Unpacker(raw=False, unicode_errors="replace", strict_map_key=False, max_buffer_size=len(data) or 1)
+    unpacker = msgpack.Unpacker(
+        raw=False, unicode_errors="replace", strict_map_key=False, max_buffer_size=len(data) or 1
+    )
     unpacker.feed(data)
     records: list[Mapping[str, Any]] = []
     rows: list[int] = []
@@ -147,7 +149,9 @@ def _columns(
     lacks = [dialects.missing(binding) for binding in bound]
     good = [binding for binding, lack in zip(bound, lacks, strict=True) if lack is None]
     if not good:
-        raise Refused("column_missing", lacks[0] if lacks and lacks[0] else f"no dialect has the keys {', '.join(names[:30])}")
+        raise Refused(
+            "column_missing", lacks[0] if lacks and lacks[0] else f"no dialect has the keys {', '.join(names[:30])}"
+        )
     binding = good[0]
     columns = {
         field: pl.Series([_text(record, names[i]) for record in records], dtype=pl.String())
@@ -157,12 +161,13 @@ def _columns(
 
 
 def _text(record: Mapping[str, Any], key: str) -> str | None:
-    """The value as text; null where the key is absent, empty where its value is null or not a plain value."""
-    if key not in record:
-        return None
-    value = record[key]
-    if isinstance(value, str):
+    """The value as text; null where the key is absent or its value is null, empty where it is not a plain value.
+
+    A message with neither latitude nor longitude (static data, for one) says that the ship was heard; exports write that as null.
+    """
+    value = record.get(key)
+    if value is None or isinstance(value, str):
         return value
-    if isinstance(value, bool) or value is None or isinstance(value, (dict, list, bytes)):
+    if isinstance(value, (bool, dict, list, bytes)):
         return ""
     return repr(value) if isinstance(value, float) else str(value)

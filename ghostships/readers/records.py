@@ -1,8 +1,8 @@
 """Small lists in any format become records: text values by column name, each with the bytes it came from.
 
-Sightings, scenes and watch lists arrive as CSV, GeoJSON, JSON lines, GeoPackage, KML or Parquet. Everything is handed on as text, so
-that one set of rules judges all of them; numbers are never parsed by a format's own reader (an identity number would lose digits).
-A damaged or hostile *file* is refused; a bad *record* is handed on with the rule it broke.
+Sightings, scenes and watch lists arrive as CSV, GeoJSON, JSON lines, GeoPackage, KML or Parquet. Everything is handed
+on as text, so that one set of rules judges all of them; numbers are never parsed by a format's own reader (an identity
+number would lose digits). A damaged or hostile *file* is refused; a bad *record* is handed on with the rule it broke.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +36,7 @@ class Record:
 
     row: int
     raw: bytes
-    values: dict[str, str]
+    fields: dict[str, str]
     rule: str = ""
 
 
@@ -116,7 +117,7 @@ def account(
     counts: dict[str, int] = {}
     for _, rule, _ in sorted(broken):
         counts[rule] = counts.get(rule, 0) + 1
-    told = tuple(dict.fromkeys([*records.notes, *notes]))
+    told = Counter([*records.notes, *notes])
     return ListAccount(
         records.path,
         records.sha256,
@@ -127,7 +128,7 @@ def account(
         accepted,
         duplicate,
         dict(sorted(counts.items())),
-        told,
+        tuple(f"{note} ({n} rows)" if n > 1 else note for note, n in told.items()),
     )
 
 
@@ -136,8 +137,48 @@ def key(name: str) -> str:
     return re.sub(r"[^0-9a-z]+", "_", name.strip().casefold()).strip("_")
 
 
+def matched(given: tuple[str, ...], aliases: dict[str, tuple[str, ...]]) -> dict[str, str]:
+    """Which of our columns each given one is, by its key; where two could be one, our own name or the first alias
+    wins."""
+    keys = [key(c) for c in given]
+    taken: dict[str, str] = {}
+    for ours, others in aliases.items():
+        name = next((n for n in (ours, *others) if n in keys and n not in taken), None)
+        if name is not None:
+            taken[name] = ours
+    return taken
+
+
+def once(
+    rows: list[dict[str, object]], sources: list[Record], name: str, broken: list[tuple[int, str, bytes]]
+) -> tuple[list[dict[str, object]], int]:
+    """Equal rows once, the first of them; rows that share the id `name` and say different things are all refused.
+
+    None of those can be chosen without depending on their order. Equal means equal in everything but the row number.
+    """
+    said: dict[object, set[str]] = {}
+    for row in rows:
+        said.setdefault(row[name], set()).add(_said(row))
+    kept, seen, duplicate = [], set(), 0
+    for row, record in zip(rows, sources, strict=True):
+        if len(said[row[name]]) > 1:
+            broken.append((record.row, f"{name}_twice", record.raw))
+        elif row[name] in seen:
+            duplicate += 1
+        else:
+            seen.add(row[name])
+            kept.append(row)
+    return kept, duplicate
+
+
+def _said(row: dict[str, object]) -> str:
+    own = str(row.get("source_row"))
+    return json.dumps({k: str(v) for k, v in row.items() if str(v) != own}, sort_keys=True)
+
+
 def _text(data: bytes, shown: str) -> tuple[str, str]:
-    """UTF-8, or UTF-16 with a byte order mark. Nothing else is guessed: a name in the wrong alphabet would be evidence."""
+    """UTF-8, or UTF-16 with a byte order mark. Nothing else is guessed: a name in the wrong alphabet would be
+    evidence."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         try:
             return data.decode("utf-16"), "utf-16"
@@ -208,7 +249,8 @@ def _json(text: str, shown: str, notes: list[str]) -> tuple[str, list[str], list
             if line.strip():
                 rows.append(_json_line(number, line, notes))
         return "jsonl", _columns(rows), rows
-    items, crs = [document], None
+    items: Any = [document]
+    crs: str | None = None
     name = "json"
     if isinstance(document, dict) and document.get("type") == "FeatureCollection":
         name, items, crs = "geojson", document.get("features"), _legacy_crs(document, shown)
@@ -286,7 +328,7 @@ def _is_text(value: str) -> bool:
 
 
 def _columns(rows: list[Record]) -> list[str]:
-    return list(dict.fromkeys(name for row in rows for name in row.values))
+    return list(dict.fromkeys(name for row in rows for name in row.fields))
 
 
 def _refuse_deep(text: str, shown: str) -> None:

@@ -1,14 +1,14 @@
 """Sightings: statements about ships in pictures, from an analyst's list or a detector's output.
 
-One row is one statement. Columns are recognised by name, with the names that the usual suppliers use as aliases; a column that is
-not known is named in the account and otherwise left alone. A row that cannot be used goes to `rejects` with its bytes and the rule.
+One row is one statement. Columns are recognised by name, with the names that the usual suppliers use as aliases; a
+column that is not known is named in the account and otherwise left alone. A row that cannot be used goes to `rejects`
+with its bytes and the rule.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -23,8 +23,9 @@ from ghostships.readers.records import ListAccount, Record
 from ghostships.routes import Port, Route
 from ghostships.units import EARTH_RADIUS_KM
 
-# What suppliers call our columns: Global Fishing Watch SAR detections, Skylight events, xView3 labels and detectors, KSAT vessel
-# reports, and the words of published lists. Processing times are not in it on purpose: only the time a picture was taken counts.
+# What suppliers call our columns: Global Fishing Watch SAR detections, Skylight events, xView3 labels and detectors,
+# KSAT vessel reports, and the words of published lists. Processing times are not in it on purpose: only the time a
+# picture was taken counts.
 ALIASES: dict[str, tuple[str, ...]] = {
     "sighting_id": ("detect_id", "detection_id", "event_id", "sighting", "target_id", "id"),
     "kind": ("observation_type", "observation_kind"),
@@ -77,7 +78,8 @@ KINDS = {
     **dict.fromkeys(("ais", "ais_position"), "ais"),
 }
 SCENE_TIME_TOLERANCE = timedelta(hours=1)
-"""A stated time may differ this much from the one in the scene's name before the two contradict each other (own judgement)."""
+"""A stated time may differ this much from the one in the scene's name before the two contradict each other (own
+judgement)."""
 
 
 def read_sightings(path: Path, *, route: Route) -> tuple[pd.DataFrame, pl.DataFrame, ListAccount]:
@@ -91,44 +93,27 @@ def read_sightings(path: Path, *, route: Route) -> tuple[pd.DataFrame, pl.DataFr
         when the file is damaged, or has no column from which a time or a place could come.
     """
     found = records.read(path)
-    names = columns(found.columns)
+    names = records.matched(found.columns, ALIASES)
     if found.rows:
         _refuse_unusable(found.path, set(names.values()))
     notes = [f"column {c!r} is not used" for c in found.columns if records.key(c) not in names]
     accepted: list[dict[str, object]] = []
-    contents: list[tuple[str, Record]] = []
+    sources: list[Record] = []
     broken: list[tuple[int, str, bytes]] = []
     for record in found.rows:
-        values = renamed(record.values, names)
+        values = {names[k]: v for k, v in record.fields.items() if k in names}
         try:
             if record.rule:
                 raise Broken(record.rule)
             accepted.append(_sighting(values, f"{found.sha256[:12]}:{record.row}", route, notes))
-            contents.append((records.digest(values), record))
+            sources.append(record)
         except Broken as error:
             broken.append((record.row, str(error), record.raw))
-    kept, duplicate = _once(accepted, contents, broken)
+    kept, duplicate = records.once(accepted, sources, "sighting_id", broken)
     frame = pd.DataFrame(kept, columns=tables.SIGHTINGS.names)
     out = tables.to_pandas(frame, tables.SIGHTINGS) if kept else tables.empty_pandas(tables.SIGHTINGS)
-    books = records.account(found, len(kept), duplicate, broken, _counted(notes))
+    books = records.account(found, len(kept), duplicate, broken, notes)
     return out, records.rejects(found.sha256, broken), books
-
-
-def columns(given: tuple[str, ...]) -> dict[str, str]:
-    """Which of our columns each given one is, by its key; where two could be one, our own name or the first alias wins."""
-    keys = [records.key(c) for c in given]
-    taken = {}
-    for ours, aliases in ALIASES.items():
-        for alias in (ours, *aliases):
-            if alias in keys and alias not in taken:
-                taken[alias] = ours
-                break
-    return taken
-
-
-def renamed(values: dict[str, str], names: dict[str, str]) -> dict[str, str]:
-    """The record's fields under our names."""
-    return {names[k]: v for k, v in values.items() if k in names}
 
 
 def _refuse_unusable(path: str, ours: set[str]) -> None:
@@ -149,11 +134,14 @@ def _sighting(values: dict[str, str], source_row: str, route: Route, notes: list
     if port is None and lat is None:
         raise Broken("sighting_has_a_place")
     scene = values.get("scene_id") or None
-    sensor_text = values.get("sensor") or _sensor_of(scene)
+    sensor_text = values.get("sensor") or fields.sensor_of(scene)
     sensor = route.sensor(sensor_text)
     start, end = _window(values, ports, lon, sensor.kind == "optical")
     sigma = fields.number(values, "position_sigma_m", 0, 1e6)
-    if lat is not None and not sigma:
+    if lat is not None and not sigma and _is_port_point(lat, lon, ports):
+        sigma = ports[0].radius_km * 1000
+        notes.append(f"the place is the gazetteer point of {port}, not a measured one: {sigma:g} m assumed")
+    elif lat is not None and not sigma:
         sigma = sensor.position_sigma_m
         notes.append(f"position error not given: {sigma:g} m assumed for sensor {sensor.id!r}")
     berth = _berth(values.get("berth", ""), ports, lat, lon, sigma, route)
@@ -219,8 +207,8 @@ def _coordinates(values: dict[str, str], route: Route) -> tuple[float | None, fl
 def _port(text: str, lat: float | None, lon: float | None, route: Route) -> tuple[str | None, list[Port]]:
     """The port as the table has it, and the ports of the route that it may be.
 
-    `A_OR_B`, `A or B` and `A|B` leave it open. A port that the route does not know stays as given; a place inside a port's radius
-    names it when no port is given.
+    `A_OR_B`, `A or B` and `A|B` leave it open. A port that the route does not know stays as given; a place inside a
+    port's radius names it when no port is given.
     """
     parts = [part.strip() for part in re.split(r"\||_OR_|\s+or\s+", text, flags=re.IGNORECASE) if part.strip()]
     if parts:
@@ -235,10 +223,16 @@ def _port(text: str, lat: float | None, lon: float | None, route: Route) -> tupl
     return (inside[0][1].id, [inside[0][1]]) if inside else (None, [])
 
 
+def _is_port_point(lat: float, lon: float | None, ports: list[Port]) -> bool:
+    """True where the coordinates are copied from a gazetteer: the port's own point to the fourth decimal (11 m)."""
+    return any(abs(lat - p.lat_deg) < 1e-4 and lon is not None and abs(lon - p.lon_deg) < 1e-4 for p in ports)
+
+
 def _berth(
     text: str, ports: list[Port], lat: float | None, lon: float | None, sigma_m: float | None, route: Route
 ) -> str | None:
-    """The berth of the route, else as given. A place names a berth only when it is more exact than the berth is large."""
+    """The berth of the route, else as given. A place names a berth only when it is more exact than the berth is
+    large."""
     if len(ports) != 1:
         return text or None
     if text:
@@ -253,8 +247,8 @@ def _berth(
 def _window(values: dict[str, str], ports: list[Port], lon: float | None, optical: bool) -> tuple[datetime, datetime]:
     """First and last instant to which the observation may belong.
 
-    A date alone is that local day at the port, at an open port the union of both; a time only in the scene's name is taken from
-    there, and a time that contradicts the scene's name is refused: it is likely the time of processing.
+    A date alone is that local day at the port, at an open port the union of both; a time only in the scene's name is
+    taken from there, and a time that contradicts the scene's name is refused: it is likely the time of processing.
     """
     first = values.get("start_utc") or values.get("date", "")
     last = values.get("end_utc") or first
@@ -282,38 +276,8 @@ def _window(values: dict[str, str], ports: list[Port], lon: float | None, optica
     return start, end
 
 
-def _sensor_of(scene_id: str | None) -> str | None:
-    """The sensor that a picture's name gives away: Sentinel-1 and -2 product names start with the platform."""
-    found = re.match(r"S([12])[A-D]_", scene_id or "")
-    return None if not found else f"Sentinel-{found.group(1)}"
-
-
 def _km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
     """Great circle [km] on the mean sphere: 0.5 % at worst, where a port's radius is a round number."""
     a, b = math.radians(lat_a), math.radians(lat_b)
     h = math.sin((b - a) / 2) ** 2 + math.cos(a) * math.cos(b) * math.sin(math.radians(lon_b - lon_a) / 2) ** 2
     return 2 * EARTH_RADIUS_KM * math.asin(min(1.0, math.sqrt(h)))
-
-
-def _once(
-    accepted: list[dict[str, object]], contents: list[tuple[str, Record]], broken: list[tuple[int, str, bytes]]
-) -> tuple[list[dict[str, object]], int]:
-    """Equal rows once, the first of them; rows that share an id and say different things are all refused: none can be chosen."""
-    said: dict[object, set[str]] = {}
-    for row, (digest, _) in zip(accepted, contents, strict=True):
-        said.setdefault(row["sighting_id"], set()).add(digest)
-    kept, seen, duplicate = [], set(), 0
-    for row, (_, record) in zip(accepted, contents, strict=True):
-        if len(said[row["sighting_id"]]) > 1:
-            broken.append((record.row, "sighting_id_twice", record.raw))
-        elif row["sighting_id"] in seen:
-            duplicate += 1
-        else:
-            seen.add(row["sighting_id"])
-            kept.append(row)
-    return kept, duplicate
-
-
-def _counted(notes: list[str]) -> list[str]:
-    """Each note once, with how many rows it is about."""
-    return [f"{note} ({n} rows)" if n > 1 else note for note, n in Counter(notes).items()]

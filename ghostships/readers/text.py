@@ -388,25 +388,24 @@ def _parse(
     first_row: int,
 ) -> pl.DataFrame:
     """The regular lines by one fast parse; every line is known to have the right number of fields."""
-    schema = {name: pl.String() for name in binding.index}
+    schema: dict[str, pl.DataType] = {name: pl.String() for name in binding.index}
     rows = np.flatnonzero(fast).astype(np.int64) + first_row
     if not len(rows):
         return pl.DataFrame(schema={**schema, "row": pl.Int64()})
     kept = block if fast.all() else codes[np.repeat(fast, lengths + 1)].tobytes()
-    order = sorted(binding.index.items(), key=lambda item: item[1])
+    names = [f"c{i}" for i in range(len(header.columns))]
     frame = pl.read_csv(
         io.BytesIO(kept),
         has_header=False,
-        columns=[i for _, i in order],
-        new_columns=[name for name, _ in order],
+        schema=dict.fromkeys(names, pl.String()),
+        columns=sorted(set(binding.index.values())),
         separator=header.delimiter,
         quote_char=None,
-        infer_schema=False,
-        missing_utf8_is_empty_string=True,
         truncate_ragged_lines=False,
     )
     assert frame.height == len(rows), f"{len(rows)} lines became {frame.height} rows"
-    return frame.select([*schema]).with_columns(pl.Series("row", rows, dtype=pl.Int64))
+    bound = [pl.col(names[i]).fill_null("").alias(name) for name, i in binding.index.items()]
+    return frame.select(bound).with_columns(pl.Series("row", rows, dtype=pl.Int64))
 
 
 def _keep(

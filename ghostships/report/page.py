@@ -1,6 +1,6 @@
 """The report: one HTML file that needs no network, whose every text from outside stays text.
 
-The template is the frame (autoescaped), `assets/page.js` draws from one JSON block with `textContent` only, and a policy of hashes
+The template is the frame (autoescaped), `assets/js` draws from one JSON block with `textContent` only, and a policy of hashes
 lets nothing else run: an injected script has no hash, an injected style neither, and nothing may be fetched at all.
 """
 
@@ -19,7 +19,7 @@ import jinja2
 import pandas as pd
 import shapely
 
-from ghostships import sea
+from ghostships import sea_grid
 from ghostships.report import payload, text
 from ghostships.routes import Route
 
@@ -32,6 +32,8 @@ AWAY_SMALLEST_DEG = 0.02
 
 FOCUS_MARGIN_DEG = 1.0
 _LAND_SCALE = 10_000
+_PARTS = ("dom", "sphere", "map", "timeline", "card", "page")
+"""Our script, in the order in which one part needs another; put together as one, because one hash is easier to check than six."""
 
 _HASHES = re.compile(r'<script type="application/json" id="hashes">(.*?)</script>', re.DOTALL)
 
@@ -40,7 +42,8 @@ def render(frames: Mapping[str, pd.DataFrame], manifest: Mapping[str, Any], rout
     """The page as text; the same tables and manifest give the same page."""
     data = payload.build(frames, manifest, route)
     data["land"] = _land(route, payload.bounds(frames, route))
-    script = "\n".join((_leaflet_script(), _asset("page.js")))
+    own = "\n".join(_asset(f"js/{part}.js") for part in _PARTS)
+    script = f'{_leaflet_script()}\n(function () {{\n"use strict";\n{own}\n}})();\n'
     style = "\n".join((_asset("leaflet/leaflet.css"), _asset("page.css")))
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ghostships.report"),
@@ -153,7 +156,7 @@ def _land(route: Route, extent: tuple[float, float, float, float]) -> list[list[
         max(box[3], focus.bounds[3]),
     )
     pieces: list[list[list[int]]] = []
-    for shape in sea.land_polygons(box, 0.0).geometry:
+    for shape in sea_grid.land_polygons(box, 0.0).geometry:
         if shape.intersects(focus):
             drawn = shape.simplify(FOCUS_TOLERANCE_DEG)
         elif max(shape.bounds[2] - shape.bounds[0], shape.bounds[3] - shape.bounds[1]) < AWAY_SMALLEST_DEG:

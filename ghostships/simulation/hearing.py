@@ -1,7 +1,7 @@
 """Who is heard: coast stations, satellite passes, antennas, fading, outages and dirt, and the positions that remain.
 
-Richer on purpose than what the analysis assumes: range changes with the hour, satellites pass in windows and hear a dense coast
-badly, a ship's messages fade together for whole hours, and one ship in ten has a poor installation.
+Richer on purpose than what the analysis assumes: range changes with the hour, satellites pass in windows and hear a dense
+coast badly, a ship's messages fade together for whole hours, and one ship in ten has a poor installation.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _STATIONS: tuple[tuple[str, float, float, float], ...] = (
     ("Hakodate", 41.75, 140.70, 55.0),
     ("Otaru", 43.20, 141.00, 50.0),
 )
-"""Invented receivers: name, place, usual range [km]. Published ranges are 60 to 80 km (Spire FAQ, Ocean Navigator 2014-10)."""
+"""Invented receivers: name, place, usual range [km]. Published: 60 to 80 km (Spire FAQ, Ocean Navigator 2014-10)."""
 
 _HARD_TO_HEAR: tuple[tuple[float, float, float, float, float], ...] = (
     (38.5, 42.6, 127.0, 130.9, 0.45),
@@ -46,7 +46,7 @@ _HARD_TO_HEAR: tuple[tuple[float, float, float, float, float], ...] = (
     (33.5, 37.8, 132.0, 139.5, 0.65),
     (42.4, 43.4, 130.6, 133.3, 0.75),
 )
-"""Boxes (south, north, west, east) in which a satellite hears a share only: jamming and collisions of messages on dense coasts."""
+"""Boxes (south, north, west, east) in which a satellite hears a share only: messages collide on dense coasts."""
 
 _BLOCK_H = 3.0
 """Propagation changes over hours: one draw a station and block."""
@@ -225,9 +225,8 @@ def _messages(
 def soil(positions: pl.DataFrame, scenario: Scenario, rng: np.random.Generator) -> pl.DataFrame:
     """Add the dirt of real exports and say of each row what was done to it in `dirt`.
 
-    Rows are repeated, lose their place to 91/181, jump by degrees, or carry the clock of another day. Speeds, courses and
-    headings that mean "not available" come with a share of the rows. Nothing here moves a ship during a silence on purpose:
-    a wrong clock may, and the truth says so.
+    Rows are repeated, lose their place to 91/181, jump by degrees, or carry the clock of another day. A share of the rows
+    has the speed, course or heading that means "not available". A wrong clock may speak in the middle of a silence.
     """
     n = len(positions)
     kinds = rng.choice(

@@ -11,20 +11,22 @@ from ghostships.routes import Route
 from ghostships.simulation.scenario import Scenario
 from ghostships.simulation.waters import EXTRA_PORTS
 
-Role = Literal["trader", "lookalike", "coal", "cargo", "away", "fishing", "local"]
+Role = Literal["trader", "lookalike", "coal", "cargo", "away", "fishing", "local", "unknown"]
 
 FIRST_MMSI = 799_000_101
-"""Looks like a ship (first digit 2 to 7), but no country has the identification digits 799 (ITU table of MIDs ends at 775)."""
+"""Looks like a ship (first digit 2 to 7), but no country has the digits 799: the ITU's table of MIDs ends at 775."""
 
 FIRST_IMO = 300_010
 """First six digits of the invented IMO numbers: numbers that begin with 3 were never issued. Check digits are valid."""
 
 PRIMORYE = ("VOSTOCHNY", "DUNAY", "VLADIVOSTOK", "NAKHODKA", "SLAVYANKA", "ZARUBINO", "POSYET")
 _TRADER_HOMES = ("VOSTOCHNY", "DUNAY", "VOSTOCHNY", "DUNAY", "VLADIVOSTOK")
+# fmt: off
 _NAMES = (
-    "AMBER BIRCH CEDAR DELTA EMBER FJORD GROVE HAVEN INLET JUNIPER KESTREL LARCH MEADOW NIMBUS OSPREY PEBBLE QUARRY ROWAN "
-    "SORREL THISTLE UMBRA VESPER WILLOW XENIA YARROW ZEPHYR"
-).split()
+    "AMBER", "BIRCH", "CEDAR", "DELTA", "EMBER", "FJORD", "GROVE", "HAVEN", "INLET", "JUNIPER", "KESTREL", "LARCH", "MEADOW",
+    "NIMBUS", "OSPREY", "PEBBLE", "QUARRY", "ROWAN", "SORREL", "THISTLE", "UMBRA", "VESPER", "WILLOW", "XENIA", "YARROW",
+)
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Hull:
     """One invented hull. `mmsi` is None where it has no transponder."""
 
     hull_id: str
-    role: Role | Literal["unknown"]
+    role: Role
     mmsi: int | None
     imo: int | None
     name: str
@@ -66,16 +68,17 @@ def launch(scenario: Scenario, route: Route, rng: np.random.Generator) -> list[H
     n_fishing, n_local, n_away = (
         round(ordinary * share) for share in (scenario.fishing_share, scenario.local_share, scenario.away_share)
     )
-    roles: list[Role | Literal["unknown"]] = [
-        *["trader"] * scenario.n_traders,
-        *["lookalike"] * scenario.n_lookalikes,
-        *["coal"] * scenario.n_coal_ships,
-        *["fishing"] * n_fishing,
-        *["local"] * n_local,
-        *["away"] * n_away,
-        *["cargo"] * (ordinary - n_fishing - n_local - n_away),
-        *["unknown"] * scenario.n_hulls_without_ais,
-    ]  # type: ignore[list-item]
+    wanted: dict[Role, int] = {
+        "trader": scenario.n_traders,
+        "lookalike": scenario.n_lookalikes,
+        "coal": scenario.n_coal_ships,
+        "fishing": n_fishing,
+        "local": n_local,
+        "away": n_away,
+        "cargo": ordinary - n_fishing - n_local - n_away,
+        "unknown": scenario.n_hulls_without_ais,
+    }
+    roles = [role for role, n in wanted.items() for _ in range(n)]
     shares = rng.random(len(roles))
     trade = route.priors
     lengths: list[float] = []
@@ -86,7 +89,7 @@ def launch(scenario: Scenario, route: Route, rng: np.random.Generator) -> list[H
             "unknown": (trade.trade_length_min_m, trade.trade_length_max_m - 10),
             "coal": (150.0, 200.0),
             "cargo": (70.0, 230.0),
-            "away": (90.0, 300.0),
+            "away": (125.0, 300.0),
             "fishing": (24.0, 75.0),
             "local": (18.0, 60.0),
         }.get(role, (0.0, 0.0))
@@ -104,7 +107,7 @@ def launch(scenario: Scenario, route: Route, rng: np.random.Generator) -> list[H
 
 def _hull(
     number: int,
-    role: Role | Literal["unknown"],
+    role: Role,
     length_m: float,
     share: float,
     scenario: Scenario,

@@ -178,7 +178,7 @@ def quays_and_anchorages(waters: Waters, route: Route, port: str) -> tuple[list[
 def travel(
     hull: Hull, scenario: Scenario, route: Route, waters: Waters, n_trips: int, seed: np.random.SeedSequence
 ) -> Journey:
-    """Write a hull's journey: once to see how long its acts take, then again with the stays stretched to fill the time."""
+    """Write a hull's journey: once to see how long its acts take, then again with the rests made to fit."""
     length_s = (scenario.days + 4) * DAY
     log = _write(hull, scenario, route, waters, n_trips, np.random.default_rng(seed), 1.0)
     acts = log.now + 2 * DAY - log.rest_s
@@ -246,14 +246,14 @@ def _plan(hull: Hull, scenario: Scenario, n_trips: int, rng: np.random.Generator
             others = {"voyage": 2.0, "lay_up": 1.5, "drift": 1.0, "chongjin": 0.8}
     else:
         acts = []
-        others = {"voyage": 1.6, "lay_up": 1.0, "drift": 1.0, "chongjin": 0.9, "wonsan": 0.15, "dark_anchor": 1.2}
+        others = {"voyage": 2.5, "lay_up": 0.4, "drift": 0.35, "chongjin": 0.4, "wonsan": 0.1, "dark_anchor": 0.4}
     for act, monthly in others.items():
         acts += [act] * int(rng.poisson(monthly * months))
     return [acts[i] for i in rng.permutation(len(acts))]
 
 
 def _trip(log: _Log, scenario: Scenario, goes_on: bool) -> None:
-    """A dark round trip: out, unload, shift, load, back; the transponder off from before it leaves until after it is back."""
+    """A dark round trip: out, unload, shift, load, back; off from about when it leaves until about when it is back."""
     rng, hull = log.rng, log.hull
     left = log.now
     carried = next((s for s in log.silences[-1:] if s.cause == "trip" and s.end_s == np.inf), None)

@@ -31,7 +31,7 @@ class Scenario:
     """Chance that a trader stays dark at the counterpart port and makes the next trip in the same silence."""
     p_short_reappearance: float = 0.08
     n_hulls_without_ais: int = 6
-    unknown_call_every_days: float = 10.0
+    unknown_call_every_days: float = 12.0
     """Mean time between the calls of one hull without a transponder at the dark port."""
     n_outages: int = 4
     """Feed outages: every other one takes the satellites too."""
@@ -61,7 +61,8 @@ class Scenario:
             raise UsageError(f"scenario {self.name}: days must be at least 3; found {self.days}")
         if self.n_ships < taken:
             raise UsageError(
-                f"scenario {self.name}: n_ships must be at least {taken} (traders, look-alikes and coal ships); found {self.n_ships}"
+                f"scenario {self.name}: n_ships must be at least {taken}, the traders, look-alikes and coal ships; "
+                f"found {self.n_ships}"
             )
         for item in fields(self):
             value = getattr(self, item.name)

@@ -1,7 +1,7 @@
 """Where simulated ships may be: a fine mask of land, moorings, and lanes that never cross it.
 
-This is a second, coarser way of finding paths at sea, on purpose not the one that the analysis measures distances with: a
-world built with the analysis' own distances could not find them wrong.
+This is a second, coarser way of finding paths at sea, on purpose not the one that the analysis measures distances with:
+a world built with the analysis' own distances could not find them wrong.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def _at(mask: npt.NDArray[np.bool_], lats: Floats, lons: Floats) -> npt.NDArray[
 
 
 def _nearest_water(land: npt.NDArray[np.bool_], lat: float, lon: float) -> tuple[float, float]:
-    """Centre of the nearest cell of water whose eight neighbours are water too, so that a swinging ship stays afloat."""
+    """Centre of the nearest cell of water whose eight neighbours are water too: a swinging ship stays afloat."""
     row, column = int(_row(np.array([lat]))[0]), int(_column(np.array([lon]))[0])
     reach = 24
     window = land[row - reach - 1 : row + reach + 2, column - reach - 1 : column + reach + 2]
@@ -199,7 +199,7 @@ def _lattice(
 
 
 def _edges(land: npt.NDArray[np.bool_], lats: Floats, lons: Floats, spacing: Floats) -> csr_array:
-    """Edges between near nodes of which the whole straight line is water; the longer of two spacings decides what is near."""
+    """Edges between near nodes of which the whole straight line is water; the wider of two spacings says what is near."""
     tree = cKDTree(np.column_stack([lats, lons * np.cos(np.radians(40))]))
     found: list[npt.NDArray[np.int64]] = []
     for step, reach in ((0.5, 1.15), (0.1, 0.35), (0.03, 0.12), (0.02, 0.06)):
@@ -227,7 +227,8 @@ def _is_clear(
 ) -> npt.NDArray[np.bool_]:
     """Whether straight lines stay on water; with a margin, also the lines to either side.
 
-    Lines up to 0.2 degrees are looked at every eighth of a cell, since near harbours a corner is soon cut; longer ones every half.
+    Lines up to 0.2 degrees are looked at every eighth of a cell, since near harbours a corner is soon cut; longer ones
+    every half.
     """
     length = np.maximum(np.abs(lat_b - lat_a), np.abs(lon_b - lon_a))
     out = np.ones(len(lat_a), dtype=bool)

@@ -4,15 +4,15 @@
     seen          110 m, inner  110 m, outer           115 m
                   |---- one call, berth shift ----|    |-- another: no stay of this trade lasts eight days --|
 
-Two sightings are one call when "the same stay went on" is more probable than "it left, and this one came". Only sightings carry calls:
-transponder positions and container stacks told in print never make one.
+Two sightings are one call when "the same stay went on" is more probable than "it left, and this one came". Only
+sightings carry calls: transponder positions and container stacks told in print never make one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,7 +31,8 @@ Distance = Callable[[str, str], float | None]
 SAME_LENGTH_SIGMAS = 2.0
 """Lengths further apart than this many combined standard errors are two hulls (5 % of equal ones are split)."""
 OUTSIDE_TRADE_SIGMAS = 1.645
-"""A length is outside the trade when it is so with 95 % one-sided certainty: 190 +- 12 m against a limit of 170 m is."""
+"""A length is outside the trade when it is so with 95 % one-sided certainty: 190 +- 12 m against a limit of 170 m
+is."""
 SHIP_DAY_H = 26.0
 """Longest window that still tells one day: a local day, or the union of two days an hour apart."""
 SAME_PASS_H = 1.0
@@ -41,12 +42,13 @@ P_SEEN_BY_ANALYST = 0.98
 BOUND_P_SEEN = 0.8
 """A picture bounds a call only when it would have shown the ship with at least this probability."""
 LAY_UP_FACTOR = 4.0
-"""Stays away from the dark port last longer: LADY R lay at Vladivostok from 10 February to 7 March 2024, four times the longest stay
-at Najin in the route file (NK News via KBS World, 2024-03-11)."""
+"""Stays away from the dark port last longer: LADY R lay at Vladivostok from 10 February to 7 March 2024, four times
+the longest stay at Najin in the route file (NK News via KBS World, 2024-03-11)."""
 SHOWN_P = 0.05
 """From here on a possible continuation is shown beside the new call."""
-# Ships of this trade unload first and load then. Chance of the next picture's berth, given the berth before: own judgement from the
-# published shifts (10 and 11 October, 26 and 27 October, 17 to 19 December 2023, 10 and 12 March 2024: four of four in this order).
+# Ships of this trade unload first and load then. Chance of the next picture's berth, given the berth before: own
+# judgement from the published shifts (10 and 11 October, 26 and 27 October, 17 to 19 December 2023, 10 and 12 March
+# 2024: four of four in this order).
 NEXT_BERTH = {
     ("unloading", "unloading"): 0.5,
     ("unloading", "loading"): 0.5,
@@ -119,9 +121,9 @@ class _Call:
 def group(sightings: pd.DataFrame, route: Route) -> pd.DataFrame:
     """The sightings with `observation_group` filled: rows that tell of one hull in one picture or on one ship-day.
 
-    Joined are rows of different sources whose windows overlap at one port, with names, lengths and berths that do not exclude each
-    other, and rows of overlapping pictures of one pass at one place. Two rows of one source and picture are two ships. Groups that
-    the input names are kept. A row alone in its group has none.
+    Joined are rows of different sources whose windows overlap at one port, with names, lengths and berths that do not
+    exclude each other, and rows of overlapping pictures of one pass at one place. Two rows of one source and picture
+    are two ships. Groups that the input names are kept. A row alone in its group has none.
     """
     out = sightings.copy()
     parent = {str(i): str(i) for i in out["sighting_id"]}
@@ -162,12 +164,13 @@ def find(
 ) -> pd.DataFrame:
     """Port calls: one row per stay of one hull at one port, with bounds instead of times.
 
-    A window means one unknown instant in it: a call has begun by the earliest *end* of a window and lasted at least to the latest
-    *start*. `transmitting` names the ships of sightings that a transmitting ship explains; these never join dark ones.
-    `distance_nm` gives sea distances between ports of the route [nm]; without it great circles serve, which are shorter.
+    A window means one unknown instant in it: a call has begun by the earliest *end* of a window and lasted at least to
+    the latest *start*. `transmitting` names the ships of sightings that a transmitting ship explains; these never join
+    dark ones. `distance_nm` gives sea distances between ports of the route [nm]; without it great circles serve, which
+    are shorter.
 
-    Limits: a sighting at a place that neither the route nor coordinates fix makes no call (`unplaced` lists them). A name read in a
-    picture splits and bounds calls as if it were right.
+    Limits: a sighting at a place that neither the route nor coordinates fix makes no call (`unplaced` lists them). A
+    name read in a picture splits and bounds calls as if it were right.
     """
     if sightings["observation_group"].isna().all():
         sightings = group(sightings, route)
@@ -179,20 +182,17 @@ def find(
     certain = [s for s in looks if "|" not in s.port]
     by_port: dict[str, list[_Call]] = {}
     empties = _empties(sightings, scenes, sorted({s.port for s in certain}), route)
+    models = {
+        port: _Model(route, port, leg, elsewhere, empties.get(port, [])) for port in sorted({s.port for s in looks})
+    }
     for port in sorted({s.port for s in certain}):
-        model = _Model(route, port, leg, elsewhere, empties.get(port, []))
-        by_port[port] = model.join(sorted((s for s in certain if s.port == port), key=_order))
+        by_port[port] = models[port].join(sorted((s for s in certain if s.port == port), key=_order))
     for port in sorted({s.port for s in looks if "|" in s.port}):
-        model = _Model(route, port, leg, elsewhere, [])
-        mine = []
-        for seen in sorted((s for s in looks if s.port == port), key=_order):
-            if not _add_to_certain(seen, port, by_port, route, leg, elsewhere, empties):
-                mine.append(seen)
-        by_port[port] = model.join(mine)
+        here = sorted((s for s in looks if s.port == port), key=_order)
+        by_port[port] = models[port].join([s for s in here if not _add_to_certain(s, by_port, models)])
     for port in sorted(by_port):
-        model = _Model(route, port, leg, elsewhere, empties.get(port, []))
         ids = [f"C-{_hash(port, *sorted(i for s in call.seen for i in s.ids))}" for call in by_port[port]]
-        rows += [model.row(call, ids) for call in by_port[port]]
+        rows += [models[port].row(n, call, ids) for n, call in enumerate(by_port[port])]
     frame = pd.DataFrame(rows, columns=tables.PORT_CALLS.names)
     return tables.to_pandas(frame, tables.PORT_CALLS) if rows else tables.empty_pandas(tables.PORT_CALLS)
 
@@ -249,9 +249,7 @@ def _pairs(rows: list[dict[str, Any]], route: Route) -> Iterable[tuple[tuple[flo
     for i, one in enumerate(rows):
         for other in rows[i + 1 :]:
             if other["port"] != one["port"] or other["start"] > one["end"] + SAME_PASS_H:
-                if other["port"] != one["port"] or other["start"] > one["start"] + SHIP_DAY_H + SAME_PASS_H:
-                    break
-                continue
+                break
             rank = _one_look(one, other)
             if rank is not None:
                 yield rank, *sorted((one["id"], other["id"]))
@@ -301,21 +299,21 @@ def _same_ship(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool | None:
 
 def _looks(sightings: pd.DataFrame, route: Route, transmitting: dict[str, str]) -> list[_Seen]:
     """Ship sightings as independent looks: the rows of one group are one."""
-    groups: dict[str, list[dict[str, Any]]] = {}
+    groups: dict[str, list[Any]] = {}
     for row in sightings[sightings["observation_type"] == "vessel"].to_dict("records"):
         label = _text(row["observation_group"]) or f"alone {row['sighting_id']}"
         groups.setdefault(f"{label} {_text(row['port'])}", []).append(row)
     return [_look(rows, route, transmitting) for _, rows in sorted(groups.items())]
 
 
-def _look(rows: list[dict[str, Any]], route: Route, transmitting: dict[str, str]) -> _Seen:
+def _look(rows: list[Any], route: Route, transmitting: dict[str, str]) -> _Seen:
     rows = sorted(rows, key=lambda r: str(r["sighting_id"]))
     lengths = [(m, s) for m, s in (_length(r, route) for r in rows) if m is not None]
     # The tightest window: all rows tell of one instant. Where windows do not overlap (one pass), the whole of it.
     start, end = max(_hours(r["start_utc"]) for r in rows), min(_hours(r["end_utc"]) for r in rows)
     if start > end:
         start, end = min(_hours(r["start_utc"]) for r in rows), max(_hours(r["end_utc"]) for r in rows)
-    scenes = frozenset(s for r in rows if (s := _text(r["scene_id"])))
+    scenes = frozenset(scene for r in rows if (scene := _text(r["scene_id"])))
     first = rows[0]
     alone = f"{first['source']} {start} {end}"
     return _Seen(
@@ -325,7 +323,7 @@ def _look(rows: list[dict[str, Any]], route: Route, transmitting: dict[str, str]
         port=str(first["port"]),
         berth=next((b for r in rows if (b := _text(r["berth"]))), None),
         name=next((n for r in rows if (n := _text(r["vessel_name"]))), None),
-        imo=next((int(n) for r in rows if (n := _number(r["imo"])) is not None), None),
+        imo=next((int(i) for r in rows if (i := _number(r["imo"])) is not None), None),
         ship=next((transmitting[str(r["sighting_id"])] for r in rows if str(r["sighting_id"]) in transmitting), None),
         length_m=sum(m for m, _ in lengths) / len(lengths) if lengths else None,
         sigma_m=min((s for _, s in lengths), default=0.0),
@@ -345,14 +343,15 @@ def _length(row: Mapping[Any, Any], route: Route) -> tuple[float | None, float]:
     )
 
 
-# --- what else is known -----------------------------------------------------------------------------------------------------
+# --- what else is known
+# -----------------------------------------------------------------------------------------------------
 
 
 def _elsewhere(sightings: pd.DataFrame) -> list[tuple[float, float, str, dict[str, Any]]]:
     """Every statement that puts a named ship somewhere, transponder statements included."""
     out = []
     for row in sightings[sightings["observation_type"].isin(["vessel", "ais"])].to_dict("records"):
-        who = {"ship": None, "imo": _number(row["imo"]), "name": _name(row["vessel_name"])}
+        who: dict[str, Any] = {"ship": None, "imo": _number(row["imo"]), "name": _name(row["vessel_name"])}
         port = _text(row["port"])
         if port is not None and "|" not in port and (who["imo"] is not None or who["name"] is not None):
             out.append((_hours(row["start_utc"]), _hours(row["end_utc"]), port, who))
@@ -360,7 +359,8 @@ def _elsewhere(sightings: pd.DataFrame) -> list[tuple[float, float, str, dict[st
 
 
 def _empties(sightings: pd.DataFrame, scenes: pd.DataFrame, ports: list[str], route: Route) -> dict[str, list[_Empty]]:
-    """Looks at each port in which a hull could have been missing: statements of absence, and every picture that covers the port."""
+    """Looks at each port in which a hull could have been missing: statements of absence, and every picture that covers
+    the port."""
     out: dict[str, list[_Empty]] = {port: [] for port in ports}
     for row in sightings[sightings["observation_type"] == "absent"].to_dict("records"):
         port = _text(row["port"])
@@ -398,7 +398,8 @@ def _legs(route: Route, distance_nm: Distance | None) -> Callable[[str, str, flo
     return hours
 
 
-# --- the same stay, or another? ---------------------------------------------------------------------------------------------
+# --- the same stay, or another?
+# ---------------------------------------------------------------------------------------------
 
 
 class _Model:
@@ -414,14 +415,17 @@ class _Model:
     ) -> None:
         self.route, self.port, self.leg = route, port, leg
         self.elsewhere = [item for item in elsewhere if item[2] not in port.split("|")]
+        self.elsewhere_starts = [item[0] for item in self.elsewhere]
         self.empties = empties
         self.empty_starts = [e.start_h for e in empties]
+        self.by_scene = {e.scene: e for e in empties if e.scene is not None}
         self.ports = [p for part in port.split("|") if (p := route.find_port(part))]
         priors = route.priors
         scale = 1.0 if route.dark_port_id in port.split("|") else LAY_UP_FACTOR
         self.max_h = priors.stay_max_h * scale
         self.mean_h = priors.stay_median_h * scale * math.exp(priors.stay_log_sd**2 / 2)
-        # E[(D - x)+] of a stay D, which is proportional to the chance that a stay begun at any time covers two looks x hours apart.
+        # E[(D - x)+] of a stay D, which is proportional to the chance that a stay begun at any time covers two looks x
+        # hours apart.
         self.grid_h = np.linspace(0.0, self.max_h, 673)
         middle = (self.grid_h[1:] + self.grid_h[:-1]) / 2
         density = np.exp(-0.5 * (np.log(middle / (priors.stay_median_h * scale)) / priors.stay_log_sd) ** 2) / middle
@@ -462,9 +466,8 @@ class _Model:
                     best = int(np.argmax(np.where(p[:, n] < 0.5, p[:, n], 0.0))) if recent else -1
                     if best >= 0 and SHOWN_P <= p[best, n] < 0.5:
                         calls[index].continues, calls[index].p_continues = recent[best], float(p[best, n])
-                for empty in self.empties:
-                    if empty.scene in seen.scenes:
-                        empty.calls.add(index)
+                for scene in seen.scenes & self.by_scene.keys():
+                    self.by_scene[scene].calls.add(index)
         return calls
 
     def p_same(self, call: _Call, seen: _Seen, index: int) -> float:
@@ -490,8 +493,10 @@ class _Model:
         gone = 1.0 - min(1.0, self._cover(first, seen) / so_far) if so_far > 0 else 1.0
         pauses = np.maximum(_instants(seen)[None, :] - _instants(last)[:, None], 0.0)
         if named:
-            spare = np.maximum(pauses - self._turnaround_h(seen.length_m), 0.0) / 2
-            other = gone * float(np.mean(-np.expm1(-spare / self.route.priors.between_mean_h)))
+            # It must have left early enough to be back; then half of what is left is its mean time to return.
+            spare = np.maximum(pauses - self._turnaround_h(seen.length_m), 0.0)
+            in_time = spare / np.maximum(pauses, 1.0)
+            other = gone * float(np.mean(in_time * -np.expm1(-spare / 2 / self.route.priors.between_mean_h)))
         else:
             other = gone * float(np.mean(-np.expm1(-self.per_h * np.minimum(pauses / 2, self.mean_h))))
         odds_berth = self._berth_odds(last.berth, seen.berth)
@@ -504,7 +509,8 @@ class _Model:
         return float(np.mean(np.interp(spans, self.grid_h, self.covers)))
 
     def _length_odds(self, call: _Call, seen: _Seen) -> float:
-        """Same hull against any hull of the trade, by length; 1 where a length is missing, 0 where they are too far apart."""
+        """Same hull against any hull of the trade, by length; 1 where a length is missing, 0 where they are too far
+        apart."""
         length, sigma = call.length()
         if length is None or seen.length_m is None:
             return 1.0
@@ -565,7 +571,7 @@ class _Model:
 
     # --- what is told of a call ---
 
-    def row(self, call: _Call, ids: list[str]) -> dict[str, Any]:
+    def row(self, own: int, call: _Call, ids: list[str]) -> dict[str, Any]:
         """One row of the table `port_calls`."""
         seen = sorted(call.seen, key=lambda s: (s.middle_h, s.ids))
         length, sigma = call.length()
@@ -575,7 +581,6 @@ class _Model:
         berths = [b for n, s in enumerate(seen) if (b := s.berth) and b not in [x.berth for x in seen[:n]][-1:]]
         sightings = [i for s in seen for i in s.ids]
         lat, lon = self._point(seen)
-        own = next(n for n, i in enumerate(ids) if i == f"C-{_hash(self.port, *sorted(sightings))}")
         return {
             "call_id": ids[own],
             "port": self.port,
@@ -603,31 +608,43 @@ class _Model:
         }
 
     def _bound(self, call: _Call, edge: _Seen, *, before: bool) -> tuple[pd.Timestamp | None, str]:
-        """Last clear look without the ship before the first sighting (or first after the last), or its own stay elsewhere."""
+        """Last clear look without the ship before the first sighting (or first after the last), or its own stay
+        elsewhere."""
         low, high = min(s.start_h for s in call.seen), max(s.end_h for s in call.seen)
         found: list[tuple[float, str]] = []
         scenes = frozenset().union(*(s.scenes for s in call.seen))
-        for empty in self.empties:
+        for empty in self._near(self.empties, self.empty_starts, low, high, before):
             fits = empty.berth is None or empty.berth == edge.berth
             if empty.p_seen < BOUND_P_SEEN or not fits or (empty.scene is not None and empty.scene in scenes):
                 continue
-            if before and empty.end_h <= low and low - empty.end_h <= self.max_h:
+            if before and empty.end_h <= low:
                 found.append((empty.start_h, empty.what))
-            if not before and empty.start_h >= high and empty.start_h - high <= self.max_h:
+            if not before and empty.start_h >= high:
                 found.append((empty.end_h, empty.what))
         who = {"ship": None, "imo": call.first("imo"), "name": _name(call.first("name"))}
-        for start, end, port, other in self.elsewhere:
+        named = [] if who["imo"] is None and who["name"] is None else self.elsewhere
+        for start, end, port, other in self._near(named, self.elsewhere_starts, low, high, before):
             if not _same_ship(who, other):
                 continue
             hours = min((self.leg(port, p.id, call.length()[0]) for p in self.ports), default=0.0)
-            if before and end <= low and low - end <= self.max_h and start + hours <= low:
+            if before and end <= low and start + hours <= low:
                 found.append((start + hours, f"named at {port} before"))
-            if not before and start >= high and start - high <= self.max_h and end - hours >= high:
+            if not before and start >= high and end - hours >= high:
                 found.append((end - hours, f"named at {port} after"))
         if not found:
             return None, ""
         at, why = max(found) if before else min(found)
         return _time(at), f"{'arrived after' if before else 'left by'} {_time(at):%Y-%m-%d %H:%M} UTC ({why})"
+
+    def _near(self, looks: list[Any], starts: list[float], low: float, high: float, before: bool) -> list[Any]:
+        """Those looks that begin within the longest lay-up before `low`, or after `high`; older ones bound nothing of
+        use."""
+        reach = self.max_h if self.max_h > self.route.priors.stay_max_h else self.max_h * LAY_UP_FACTOR
+        if not looks:
+            return []
+        if before:
+            return looks[bisect_left(starts, low - reach) : bisect_right(starts, low)]
+        return looks[bisect_left(starts, high) : bisect_right(starts, high + reach)]
 
     def _in_trade(self, berths: list[str], length: float | None, sigma: float) -> bool:
         priors = self.route.priors
@@ -660,27 +677,19 @@ class _Model:
         return "; ".join([*parts, *(b for b in bounds if b)])
 
 
-def _add_to_certain(
-    seen: _Seen,
-    port: str,
-    by_port: dict[str, list[_Call]],
-    route: Route,
-    leg: Callable[[str, str, float | None], float],
-    elsewhere: list[tuple[float, float, str, dict[str, Any]]],
-    empties: dict[str, list[_Empty]],
-) -> bool:
-    """Give a look at an open port to the call that it most probably belongs to, if one is likelier than a call of its own."""
-    best: tuple[float, str, int] | None = None
-    for name in port.split("|"):
-        model = _Model(route, name, leg, elsewhere, empties.get(name, []))
+def _add_to_certain(seen: _Seen, by_port: dict[str, list[_Call]], models: dict[str, _Model]) -> bool:
+    """Give a look at an open port to the call that it most probably belongs to, if one is likelier than a call of its
+    own."""
+    best: tuple[float, _Call] | None = None
+    for name in seen.port.split("|"):
         for index, call in enumerate(by_port.get(name, [])):
-            p = model.p_same(call, seen, index)
+            p = models[name].p_same(call, seen, index)
             if p >= 0.5 and (best is None or p > best[0]):
-                best = (p, name, index)
+                best = (p, call)
     if best is None:
         return False
-    by_port[best[1]][best[2]].seen.append(seen)
-    by_port[best[1]][best[2]].p_steps.append(best[0])
+    best[1].seen.append(seen)
+    best[1].p_steps.append(best[0])
     return True
 
 

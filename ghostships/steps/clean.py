@@ -137,8 +137,8 @@ def _null_islands(positions: pl.DataFrame) -> pl.DataFrame:
     real = pl.when(~pl.col("zero"))
     reachable = pl.lit(False)
     for fill in ("forward", "backward"):
-        time = real.then(pl.col("time_utc")).fill_null(strategy=fill).over(ship_day)  # type: ignore[arg-type]
-        away = real.then(from_zero_nm).fill_null(strategy=fill).over(ship_day)  # type: ignore[arg-type]
+        time = real.then(pl.col("time_utc")).fill_null(strategy=fill).over(ship_day)
+        away = real.then(from_zero_nm).fill_null(strategy=fill).over(ship_day)
         hours = (pl.col("time_utc") - time).dt.total_microseconds().abs() / US_PER_HOUR
         reachable = reachable | (away <= NULL_ISLAND_REACH_KN * (hours + 0.25)).fill_null(False)
     return near.with_columns(reachable=reachable).filter(pl.col("zero") & ~pl.col("reachable"))

@@ -14,6 +14,7 @@ import hashlib
 import math
 from datetime import datetime
 
+import numpy as np
 import pandas as pd
 import polars as pl
 
@@ -37,12 +38,12 @@ def find(
 ) -> pd.DataFrame:
     """Say when each hull was not heard for `min_gap_h` [h] or longer, exactly that long included.
 
-    One row per silence (`tables.GAPS`). A silence that lasts until `as_of_utc` is an open gap. `gap_id` hashes the ship and the position
-    that opens the gap, nothing else, so it stays the same when the gap closes or the threshold changes. `vessels` gives names and
-    IMO numbers. `distance_nm`, `expected_heard` and `p_off` are null and `n_other_ships_heard` is 0: later steps know better.
+    One row per silence (`tables.GAPS`). A silence that lasts until `as_of_utc` is an open gap. `gap_id` hashes the ship and the
+    position that opens the gap, nothing else, so it stays the same when the gap closes or the threshold changes. `vessels` gives
+    names and IMO numbers. `distance_nm`, `expected_heard` and `p_off` are null and `n_other_ships_heard` is 0: later steps know better.
 
-    Limits: a ship never heard with a position has no place and so no gap. No gap joins two hulls. A track of a shared number that ends where
-    several tracks fitted (`lost`), or that was heard for less than a day, is not called silent at the end of the data.
+    Limits: a ship never heard with a position has no place and so no gap. No gap joins two hulls. A track of a shared number that
+    ends where several tracks fitted (`lost`), or that was heard for less than a day, is not called silent at the end of the data.
     """
     hull = ["vessel_key", "hull"]
     shortest_us = round(min_gap_h * US_PER_HOUR)
@@ -82,8 +83,8 @@ def _placed(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(
         from_lat=pl.coalesce(known("last_lat_deg", "forward"), known("first_lat_deg", "backward")),
         from_lon=pl.coalesce(known("last_lon_deg", "forward"), known("first_lon_deg", "backward")),
-        to_lat=pl.coalesce(known("first_lat_deg", "backward"), known("last_lat_deg", "forward")),
-        to_lon=pl.coalesce(known("first_lon_deg", "backward"), known("last_lon_deg", "forward")),
+        to_lat=known("first_lat_deg", "backward"),
+        to_lon=known("first_lon_deg", "backward"),
     )
 
 
@@ -117,10 +118,9 @@ def _described(found: pl.DataFrame, route: Route, vessels: pd.DataFrame | None) 
     start, end = (pl.col("from_lat"), pl.col("from_lon")), (pl.col("end_lat_deg"), pl.col("end_lon_deg"))
     opens = found.select("vessel_key", pl.col("last_heard_utc").dt.epoch("us"), "from_lat", "from_lon").iter_rows()
     ids = [gap_id(key, time_us, round(lat * 1e7), round(lon * 1e7)) for key, time_us, lat, lon in opens]
-    names = (
-        pl.DataFrame({"vessel_key": [], "imo": [], "vessel_name": []}, schema=_NAMES)
-        if vessels is None
-        else tables_names(vessels)
+    known = tables.empty_pandas(tables.VESSELS) if vessels is None else vessels
+    names = pl.DataFrame(pl.from_arrow(tables.to_arrow(known, tables.VESSELS))).select(
+        "vessel_key", "imo", "vessel_name"
     )
     hours = pl.col("silent_us") / US_PER_HOUR
     return (
@@ -143,8 +143,8 @@ def _described(found: pl.DataFrame, route: Route, vessels: pd.DataFrame | None) 
             "distance_gc_nm",
             pl.lit(None, pl.Float64).alias("distance_nm"),
             (pl.col("distance_gc_nm") / hours).alias("implied_speed_kn"),
-            _port_at(*start, route.ports).alias("start_port"),
-            _port_at(*end, route.ports).alias("end_port"),
+            _port_at(found["from_lat"], found["from_lon"], route.ports).alias("start_port"),
+            _port_at(found["end_lat_deg"], found["end_lon_deg"], route.ports).alias("end_port"),
             "is_open",
             pl.when("is_open").then(pl.lit("open")).otherwise(pl.lit("closed")).alias("state"),
             pl.lit(None, pl.Float64).alias("expected_heard"),
@@ -154,14 +154,6 @@ def _described(found: pl.DataFrame, route: Route, vessels: pd.DataFrame | None) 
             "end_source",
         )
     )
-
-
-_NAMES = {"vessel_key": pl.String(), "imo": pl.Int64(), "vessel_name": pl.String()}
-
-
-def tables_names(vessels: pd.DataFrame) -> pl.DataFrame:
-    """Key, IMO number and name of each ship."""
-    return tables.to_polars(vessels, tables.VESSELS).select(_NAMES)  # type: ignore[attr-defined]
 
 
 def gap_id(vessel_key: str, time_us: int, lat_e7: int, lon_e7: int) -> str:
@@ -176,12 +168,16 @@ def distance_nm(lat1: pl.Expr, lon1: pl.Expr, lat2: pl.Expr, lon2: pl.Expr) -> p
     return (a + b).clip(0, 1).sqrt().arcsin() * (2 * EARTH_RADIUS_KM / KM_PER_NM)
 
 
-def _port_at(lat: pl.Expr, lon: pl.Expr, ports: tuple[Port, ...]) -> pl.Expr:
-    """Id of the nearest port whose radius holds the place; the first of the route file where two are equally near."""
-    nearest, port_id = pl.lit(math.inf), pl.lit(None, pl.String)
+def _port_at(lat_deg: pl.Series, lon_deg: pl.Series, ports: tuple[Port, ...]) -> pl.Series:
+    """Id of the nearest port whose radius holds each place; the first of the route file where two are equally near."""
+    out = np.full(len(lat_deg), None, dtype=object)
+    lat, lon = np.radians(lat_deg.cast(pl.Float64).to_numpy()), np.radians(lon_deg.cast(pl.Float64).to_numpy())
+    nearest = np.full(len(lat), np.inf)
     for port in ports:
-        away = distance_nm(lat, lon, pl.lit(port.lat_deg), pl.lit(port.lon_deg))
-        inside = (away * KM_PER_NM <= port.radius_km) & (away < nearest)
-        port_id = pl.when(inside).then(pl.lit(port.id)).otherwise(port_id)
-        nearest = pl.when(inside).then(away).otherwise(nearest)
-    return port_id
+        port_lat, port_lon = math.radians(port.lat_deg), math.radians(port.lon_deg)
+        a = np.sin((lat - port_lat) / 2) ** 2 + np.cos(lat) * math.cos(port_lat) * np.sin((lon - port_lon) / 2) ** 2
+        away_km = 2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(a.clip(0, 1)))
+        inside = (away_km <= port.radius_km) & (away_km < nearest)
+        out[inside] = port.id
+        nearest[inside] = away_km[inside]
+    return pl.Series(out.tolist(), dtype=pl.String)

@@ -1,0 +1,234 @@
+"""Distances around land, great circles, and the equal-area cells of the reception count.
+
+    sea = Sea.of(route.area)
+    sea.distance_km(route.dark_port, lat_deg, lon_deg)     # many places, one port
+    sea.between_km(lat1, lon1, lat2, lon2)                 # many pairs of places
+
+`sea_grid` holds the raster and the fields, `sea_courses` the graph for pairs of places that are not ports.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import platformdirs
+import polars as pl
+
+from ghostships.sea_courses import Courses
+from ghostships.sea_grid import PORT_SNAP_KM, Bools, Cache, Floats, Grid, Ints, geodesic_km, land_polygons
+from ghostships.units import EARTH_RADIUS_KM
+
+__all__ = ["Place", "Sea", "Snap", "cell", "cell_centre", "cell_expr", "gc_km", "geodesic_km", "land_polygons"]
+
+CELL_ROWS = 720
+CELL_ROW_DEG = 0.25
+_CELLS_AT_EQUATOR = 1440
+"""Rows of a quarter degree, round(1440 cos(lat)) cells in a row: cells of about 770 km2 everywhere (method.md 2)."""
+
+
+class HasRoadstead(Protocol):
+    """A port, as far as distances need to know: `routes.Port` and `Place` are two."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def roadstead_lat_deg(self) -> float: ...
+    @property
+    def roadstead_lon_deg(self) -> float: ...
+
+
+class HasBox(Protocol):
+    """An area, as far as the grid needs to know: `routes.Area` is one."""
+
+    @property
+    def lat_min_deg(self) -> float: ...
+    @property
+    def lat_max_deg(self) -> float: ...
+    @property
+    def lon_min_deg(self) -> float: ...
+    @property
+    def lon_max_deg(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """A point from which distances are measured as from a port: a placebo port, say."""
+
+    id: str
+    roadstead_lat_deg: float
+    roadstead_lon_deg: float
+
+
+@dataclass(frozen=True)
+class Snap:
+    """Where the distances of a port are measured from, and how far [km] that is from its roadstead (0: not moved)."""
+
+    lat_deg: float
+    lon_deg: float
+    moved_km: float
+
+
+def gc_km(lat1: npt.ArrayLike, lon1: npt.ArrayLike, lat2: npt.ArrayLike, lon2: npt.ArrayLike) -> Floats:
+    """Great-circle distance [km] on a sphere of the Earth's mean radius, within 0.56 % of the ellipsoid's; NaN in, NaN out."""
+    phi1, phi2 = np.radians(np.asarray(lat1, dtype=np.float64)), np.radians(np.asarray(lat2, dtype=np.float64))
+    d_lambda = np.radians(np.asarray(lon2, dtype=np.float64) - np.asarray(lon1, dtype=np.float64))
+    h = np.sin((phi2 - phi1) / 2) ** 2 + np.cos(phi1) * np.cos(phi2) * np.sin(d_lambda / 2) ** 2
+    return np.asarray(2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.clip(h, 0, 1))))
+
+
+def _cells_in_row(row: Ints) -> Ints:
+    middle = np.radians((row + 0.5) * CELL_ROW_DEG - 90)
+    return np.rint(_CELLS_AT_EQUATOR * np.cos(middle)).astype(np.int64)
+
+
+def cell(lat_deg: npt.ArrayLike, lon_deg: npt.ArrayLike) -> Ints:
+    """Number of the equal-area cell of a place: row * 1440 + column; -1 where a coordinate is NaN.
+
+    Rows count from the South Pole, columns from 180 W eastward; 180 E is 180 W, and the North Pole is in the last row.
+    """
+    lat, lon = np.broadcast_arrays(np.asarray(lat_deg, dtype=np.float64), np.asarray(lon_deg, dtype=np.float64))
+    known = np.isfinite(lat) & np.isfinite(lon)
+    row = np.clip(np.floor((np.where(known, lat, 0.0) + 90) / CELL_ROW_DEG), 0, CELL_ROWS - 1).astype(np.int64)
+    n = _cells_in_row(row)
+    col = np.floor((np.where(known, lon, 0.0) + 180) / 360 * n).astype(np.int64) % n
+    return np.asarray(np.where(known, row * _CELLS_AT_EQUATOR + col, -1), dtype=np.int64)
+
+
+def cell_expr(lat: pl.Expr, lon: pl.Expr) -> pl.Expr:
+    """The same number as `cell`, as a Polars expression; null where a coordinate is null or NaN."""
+    row = ((lat + 90) / CELL_ROW_DEG).floor().clip(0, CELL_ROWS - 1)
+    # Polars rounds halves away from zero, numpy to even: no row has a half (tests/test_sea.py).
+    n = (_CELLS_AT_EQUATOR * ((row + 0.5) * CELL_ROW_DEG - 90).radians().cos()).round()
+    col = ((lon + 180) / 360 * n).floor() % n
+    number = row * _CELLS_AT_EQUATOR + col
+    return pl.when(lat.is_finite() & lon.is_finite()).then(number).cast(pl.Int64)
+
+
+def cell_centre(cell_number: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Latitude and longitude of the middle of a cell [degrees]; NaN for -1."""
+    number = np.asarray(cell_number, dtype=np.int64)
+    row, col = np.divmod(number, _CELLS_AT_EQUATOR)
+    known = (number >= 0) & (row < CELL_ROWS)
+    n = _cells_in_row(np.where(known, row, 0))
+    lat = np.where(known, (row + 0.5) * CELL_ROW_DEG - 90, np.nan)
+    return lat, np.where(known, (col + 0.5) / n * 360 - 180, np.nan)
+
+
+class Sea:
+    """The sea of one area. Everything is computed when first asked for, then kept in memory and in a cache folder.
+
+    Limits: a course never leaves the area, so a way around outside it is not found; ice, depth and traffic lanes are ignored.
+    Outside the area, outside the shipped coast (116-147 E, 28-53 N) and on land beyond snapping the answer is NaN: not known.
+    """
+
+    def __init__(self, grid: Grid | None, cache: Cache) -> None:
+        self.grid = grid
+        self._cache = cache
+        self._courses = None if grid is None else Courses(grid, cache)
+        self._snaps: dict[tuple[float, float], Snap | None] = {}
+        self._fields: dict[tuple[float, float], npt.NDArray[np.float32]] = {}
+
+    @staticmethod
+    def of(route_area: HasBox, cache_dir: Path | None = None, *, use_disk: bool = True) -> Sea:
+        """The sea of a route's area.
+
+        Parameters
+        ----------
+        cache_dir
+            folder for what is slow to compute; None is the user's own cache folder. One that cannot be written costs time only.
+        use_disk
+            false keeps everything in memory.
+        """
+        folder = (
+            (cache_dir or Path(platformdirs.user_cache_dir("ghostships", appauthor=False)) / "sea")
+            if use_disk
+            else None
+        )
+        cache = Cache(folder)
+        grid = Grid.of(
+            route_area.lon_min_deg, route_area.lat_min_deg, route_area.lon_max_deg, route_area.lat_max_deg, cache
+        )
+        return Sea(grid, cache)
+
+    def is_water(self, lat_deg: npt.ArrayLike, lon_deg: npt.ArrayLike) -> Bools:
+        """True where a place lies in a water cell of the grid: false on land, in lakes and outside the area."""
+        lat, lon = _pair(lat_deg, lon_deg)
+        if self.grid is None:
+            return np.zeros(lat.shape, dtype=bool)
+        row, _, moved = self.grid.snap(lat.ravel(), lon.ravel())
+        return np.asarray((row >= 0) & (moved == 0)).reshape(lat.shape)
+
+    def snap(self, port: HasRoadstead) -> Snap | None:
+        """Where the distances of a port are measured from; None when no water of the area is within 3 km of its roadstead."""
+        key = (port.roadstead_lat_deg, port.roadstead_lon_deg)
+        if key not in self._snaps:
+            self._snaps[key] = self._snap(*key)
+        return self._snaps[key]
+
+    def _snap(self, lat_deg: float, lon_deg: float) -> Snap | None:
+        if self.grid is None:
+            return None
+        row, col, moved = self.grid.snap(
+            lat_deg, lon_deg, within_cells=PORT_SNAP_KM / float(self.grid.row_cell_km.min())
+        )
+        if row[0] < 0 or moved[0] > PORT_SNAP_KM:
+            return None
+        if moved[0] == 0:
+            return Snap(lat_deg, lon_deg, 0.0)
+        lat, lon = self.grid.centre(row[0], col[0])
+        return Snap(float(lat), float(lon), float(moved[0]))
+
+    def field(self, port: HasRoadstead) -> npt.NDArray[np.float32] | None:
+        """Distance by sea [km] from a port to every cell of `grid`, NaN where none is known; None for a port without water."""
+        snap = self.snap(port)
+        if self.grid is None or snap is None:
+            return None
+        key = (snap.lat_deg, snap.lon_deg)
+        if key not in self._fields:
+            self._fields[key] = self.grid.field(*key, self._cache)
+        return self._fields[key]
+
+    def distance_km(self, port: HasRoadstead, lat_deg: npt.ArrayLike, lon_deg: npt.ArrayLike) -> Floats:
+        """Distance by sea [km] from a port's roadstead to places, never less than the geodesic.
+
+        Limits: NaN where it is not known. Error +0.1 % in the median over the oracle pairs (`design/sea_distance.py`), up to about
+        1 km within a few cells of a shore.
+        """
+        lat, lon = _pair(lat_deg, lon_deg)
+        field, snap = self.field(port), self.snap(port)
+        if self.grid is None or field is None or snap is None:
+            return np.full(lat.shape, np.nan)
+        by_sea = self.grid.read(field, lat.ravel(), lon.ravel()) + snap.moved_km
+        straight = geodesic_km(port.roadstead_lat_deg, port.roadstead_lon_deg, lat.ravel(), lon.ravel())
+        return np.asarray(np.maximum(by_sea, straight)).reshape(lat.shape)
+
+    def between_km(self, lat1: npt.ArrayLike, lon1: npt.ArrayLike, lat2: npt.ArrayLike, lon2: npt.ArrayLike) -> Floats:
+        """Distance by sea [km] between places: the geodesic where it is open water, else a course found on a coarse graph.
+
+        Limits: NaN where it is not known. Around land the course is a possible one, if not quite the shortest. Against the fields
+        of ports half of the answers agree within 0.1 % and 99 % within 1 %, the rest by up to 9 km (`design/sea_distance.py`).
+        """
+        a, b, c, d = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (lat1, lon1, lat2, lon2)))
+        out = np.full(a.size, np.nan)
+        if self._courses is None or not a.size:
+            return out.reshape(a.shape)
+        # Each pair once, southern place first: many silences start and end at the same few berths.
+        pairs = np.column_stack([v.ravel() for v in (a, b, c, d)])
+        known = np.isfinite(pairs).all(axis=1)
+        pairs = pairs[known]
+        turn = (pairs[:, 2] < pairs[:, 0]) | ((pairs[:, 2] == pairs[:, 0]) & (pairs[:, 3] < pairs[:, 1]))
+        pairs[turn] = pairs[turn][:, [2, 3, 0, 1]]
+        unique, back = np.unique(pairs, axis=0, return_inverse=True)
+        if unique.size:
+            km = self._courses.between_km(unique[:, 0], unique[:, 1], unique[:, 2], unique[:, 3])
+            out[known] = km[back.ravel()]
+        return out.reshape(a.shape)
+
+
+def _pair(lat_deg: npt.ArrayLike, lon_deg: npt.ArrayLike) -> tuple[Floats, Floats]:
+    lat, lon = np.broadcast_arrays(np.asarray(lat_deg, dtype=np.float64), np.asarray(lon_deg, dtype=np.float64))
+    return lat, lon
