@@ -10,12 +10,24 @@ of the publication go into the note. What it never changes: dates, lengths, name
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from pathlib import Path
 
 KINDS = {"vessel_present": "vessel", "vessel_absent": "absent", "containers_only": "containers", "ais_position": "ais"}
 COLUMNS = (
-    *("sighting_id", "kind", "start_utc", "end_utc", "port", "berth", "lat_deg", "lon_deg", "position_sigma_m", "length_m"),
+    *(
+        "sighting_id",
+        "kind",
+        "start_utc",
+        "end_utc",
+        "port",
+        "berth",
+        "lat_deg",
+        "lon_deg",
+        "position_sigma_m",
+        "length_m",
+    ),
     *("length_sigma_m", "sensor", "scene_id", "vessel_name", "imo", "source", "source_url", "note"),
 )
 BERTH_SIGMA_M = 300
@@ -47,8 +59,13 @@ def row(given: dict[str, str]) -> dict[str, str]:
         "imo": given["imo"],
         "source": given["publisher"],
         "source_url": given["source_url"],
-        "note": " | ".join(part for part in note if part and not part.endswith(": ")),
+        "note": _public(" | ".join(part for part in note if part and not part.endswith(": "))),
     }
+
+
+def _public(note: str) -> str:
+    """Without the gatherer's own numbers for press articles ("seed 000"), which mean nothing to a reader."""
+    return re.sub(r"\bseed \d{3}\b", "one outlet", re.sub(r"\s*\(seed \d{3}\)", "", note))
 
 
 def main(gathered: Path, made: Path) -> None:

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ghostships import __version__
+from ghostships import __version__, answers
 from ghostships.errors import GhostshipsError, UsageError
 from ghostships.terminal import LogFormat, aligned, as_json, log, parse_time, stage, start_log, visible
 
 if TYPE_CHECKING:
-    from ghostships.explain import Explanation, RawLine, Sum
     from ghostships.job import Outcome
 
 DONE, FAILED, PARTLY, NOTHING, NEW_FLAG = 0, 1, 3, 4, 10
@@ -158,57 +157,33 @@ def _tell_run(options: Options, outcome: Outcome, out: Path, *, fail_on_flags: b
     if options.json:
         typer.echo(as_json(outcome.summary(out, has_report=has_report)))
     else:
-        typer.echo("\n".join(_summary(outcome, out, has_report=has_report)))
+        typer.echo("\n".join(answers.of_run(outcome, out, has_report=has_report)))
     if outcome.refused:
         return PARTLY
     return NEW_FLAG if fail_on_flags and outcome.new_flags else DONE
 
 
-def _summary(outcome: Outcome, out: Path, *, has_report: bool) -> list[str]:
-    facts = outcome.summary(out, has_report=has_report)
-    gaps, flagged, inputs = facts["gaps"], facts["flagged_trips"], facts["inputs"]
-    rows: list[tuple[object, ...]] = []
-    if facts["is_simulated"]:
-        rows.append(("SIMULATED", "the input is invented traffic: no ship in it exists"))
-    threshold = outcome.manifest["thresholds"]["min_gap_h"]
-    rows.append(
-        ("gaps", f"{gaps['all']} of {threshold:g} h or longer: {gaps['open']} open, {gaps['void']} void (feed down)")
-    )
-    rows.append(("port calls", ", ".join(f"{n} {kind}" for kind, n in facts["port_calls"].items()) or "none"))
-    rows.append(
-        ("flagged trips", f"{len(flagged)} ({len(outcome.new_flags)} new); a flag is a reason to look, not a finding")
-    )
-    lines = aligned(rows)
-    lines += aligned(
-        [
-            (
-                trip["trip_id"],
-                f"p {trip['p_trip']:.3f}",
-                trip["tier"],
-                trip["vessel_name"] or trip["vessel_key"],
-                f"{trip['dark_start_utc']} to {trip['dark_end_utc'] or 'still silent'}",
-            )
-            for trip in flagged
-        ],
-        indent="  ",
-    )
-    lines += aligned([(f"{len(inputs)} files", f"{len(outcome.refused)} refused whole")])
-    lines += aligned([_account(one) for one in inputs], indent="  ")
-    if has_report:
-        lines.append(f"open {visible(facts['open'])}")
-    if flagged:
-        lines.append(f"then ghostships explain {visible(out)} {flagged[0]['trip_id']} --raw")
-    return lines
+@app.command(epilog=_GLOBALS)
+def inspect(
+    context: typer.Context,
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="AIS exports: files, folders or globs.")],
+    dialect: Dialect = None,
+) -> int:
+    """What an AIS file is: dialect and why, columns, rows, span, what would be rejected. Writes nothing."""
+    from ghostships.readers import ais
+    from ghostships.readers import inspect as looking
 
-
-def _account(one: dict[str, Any]) -> tuple[str, ...]:
-    """One line for one file: every row read has to be somewhere."""
-    if one["refused"]:
-        return (one["path"], one["role"], f"refused: {one['refused']}")
-    rejected = sum(one["rejected"].values())
-    why = f" ({', '.join(f'{n} {rule}' for rule, n in one['rejected'].items())})" if rejected else ""
-    parts = f"{one['accepted']} accepted + {one['duplicate']} duplicate + {rejected} rejected{why}"
-    return (one["path"], one["role"], f"{one['rows_read']} rows = {parts}")
+    found = [one for path in ais.expand(files) for one in looking.inspect_all(path, dialect=dialect)]
+    if context.obj.json:
+        typer.echo(as_json([asdict(one) for one in found]))
+    else:
+        typer.echo("\n\n".join("\n".join(answers.of_inspection(one)) for one in found))
+    for one in found:
+        if one.refused:
+            log.error("refused: %s: %s", visible(one.path), visible(one.refused, limit=1000))
+    if not any(one.n_usable for one in found):
+        return NOTHING
+    return PARTLY if any(one.refused for one in found) else DONE
 
 
 @app.command(epilog=_GLOBALS)
@@ -235,7 +210,7 @@ def explain(
             answer["raw_lines"] = [vars(line) for line in lines]
         typer.echo(as_json(answer))
     else:
-        typer.echo("\n".join(_explained(told, lines if raw else [])))
+        typer.echo("\n".join(answers.of_explanation(told, lines if raw else [])))
     if not told.agrees:
         wrong = next(one for one in told.sums if not one.agrees)
         raise GhostshipsError(
@@ -243,64 +218,6 @@ def explain(
             f"{wrong.p_shown}; they must be equal: run the job again"
         )
     return DONE
-
-
-def _explained(told: Explanation, lines: Sequence[RawLine]) -> list[str]:
-    out = [f"{told.kind} {visible(told.subject_id)}"]
-    tables_of_kind = {
-        "gap": "gaps",
-        "trip": "round_trips",
-        "match": "matches",
-        "sighting": "sightings",
-        "call": "port_calls",
-    }
-    own_table = tables_of_kind[told.kind]
-    for row in told.rows[own_table]:
-        if told.subject_id in row.values():
-            out += aligned(
-                [(key, _cell(value)) for key, value in row.items() if value not in (None, [], "")], indent="  "
-            )
-    for one in told.sums:
-        out += ["", *_sum_lines(one)]
-    for name, rows in told.rows.items():
-        if name not in (own_table, "matches", "reach"):
-            out += ["", f"{name}: " + ", ".join(visible(next(iter(row.values()))) for row in rows)]
-    out += ["", "rests on these lines (file SHA-256 prefix:row)"]
-    out += aligned([(role, source) for role, source in told.sources.items()], indent="  ")
-    for line in lines:
-        out += [
-            "",
-            f"{visible(line.role)}: {line.path} line {line.row}",
-            f"  SHA-256 {line.sha256} verified",
-            f"  {line.raw}",
-        ]
-    return out
-
-
-def _sum_lines(one: Sum) -> list[str]:
-    """One subject: the factors, their sum, and whether it is the probability shown."""
-    shown = "cannot say" if one.p_shown is None else f"{one.p_shown:.6f}"
-    lines = [f"probability {shown} {visible(one.what)} [{visible(one.subject_id)}]"]
-    lines += aligned(
-        [
-            (factor["factor"], f"{factor['bits']:+8.3f}", visible(factor["because"], limit=1000))
-            for factor in one.evidence
-        ],
-        indent="  ",
-    )
-    if one.bits is not None:
-        verdict = "exactly as shown" if one.agrees else f"NOT the {shown} shown"
-        told = verdict if one.p_shown is not None else "not published: the data cannot say"
-        lines.append(f"  sum {one.bits:+.3f} bits = probability {one.p_added:.6f}, {told}")
-    elif one.p_shown is not None and not one.agrees:
-        lines.append(f"  NOT supported: what adds up is {one.p_added}")
-    if one.weakest:
-        lines.append(f"  weakest link: {visible(one.weakest, limit=1000)}")
-    return lines
-
-
-def _cell(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 @routes_app.command("list", epilog=_GLOBALS)
@@ -463,12 +380,8 @@ def tables(
         where = "in the output folder" if table.public else "inside the run"
         typer.echo(("\n" if number else "") + f"{table.name} ({where}): {table.row}; key {', '.join(table.key)}")
         cells = [(c.name + ("?" if c.nullable else ""), c.dtype, c.unit, c.meaning) for c in table.columns]
-        typer.echo("\n".join(_unlimited(cells)))
+        typer.echo("\n".join(aligned(cells, indent="  ")))
     return DONE
-
-
-def _unlimited(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    return aligned(rows, indent="  ")
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

@@ -36,14 +36,14 @@ _SURE = 1e-6
 """Probabilities are published in steps of 1e-6; a logarithm of less would be of rounding."""
 
 WANTED = {
-    "right_attribution": "0.85 or more",
-    "ece": "0.03 or less",
-    "trip_precision": "0.95 or more",
-    "trip_recall": "0.85 or more",
-    "trip_ap": "0.95 or more",
-    "flags_per_60_days": "1 or fewer when there is no trip",
+    "right_attribution": ">= 0.85",
+    "ece": "<= 0.03",
+    "trip_precision": ">= 0.95",
+    "trip_recall": ">= 0.85",
+    "trip_ap": ">= 0.95",
+    "false_flags_per_60_days": "<= 1",
 }
-"""What the method's section 9 asks for."""
+"""What the method's section 9 asks for; the last of them of traffic without any trip."""
 
 _MEANING = {
     "right_attribution": "dark or unknown hulls at the dark port put down to the right ship, or rightly to none",
@@ -105,10 +105,10 @@ class Scores:
         """A plain table for people."""
         counts = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in self.counts.items())
         lines = [f"scenario {self.scenario}, seed {self.seed}", counts, ""]
-        lines.append(f"{'score':<32}{'run':>9}{'by hand':>9}  {'wanted':<14}meaning")
+        lines.append(f"{'score':<32}{'run':>9}{'by hand':>9}  {'wanted':<8}meaning")
         for name, meaning in _MEANING.items():
             values = "".join(f"{_shown(side.get(name)):>9}" for side in (self.run, self.by_hand))
-            lines.append(f"{name:<32}{values}  {WANTED.get(name, '').replace(' or ', ', '):<14.14}{meaning}")
+            lines.append(f"{name:<32}{values}  {WANTED.get(name, ''):<8}{meaning}")
         lines += ["", "top answers with p within 0.2 to 0.95:  mean p   right   95 % interval     n"]
         for row in self.calibration:
             lines.append(

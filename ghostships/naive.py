@@ -1,8 +1,9 @@
 """The script that an analyst writes by hand: the method to beat, on the same tables.
 
-A silence of six hours or more "fits" when a straight line to the dark port and on to where the ship came back takes no longer at
-15 knots. Every unexplained picture of the dark port is put down to the fitting silent ship of the nearest length, always and with
-certainty; a silence that got a picture is a trip. There is no "none of these", which is what there is to learn from it.
+A silence of six hours or more "fits" when a straight line to the dark port and on to where the ship came back takes no longer
+at 15 knots. Every unexplained picture of the dark port is put down to the silent ship of the nearest length that could be
+there at that time, always and with certainty; a silence that got a picture is a trip. There is no "none of these", which is
+what there is to learn from it.
 """
 
 from __future__ import annotations
@@ -39,8 +40,12 @@ def judge_by_hand(
     out_km = geodesic_km(silent["start_lat_deg"], silent["start_lon_deg"], dark_port.lat_deg, dark_port.lon_deg)
     back_km = geodesic_km(silent["end_lat_deg"], silent["end_lon_deg"], dark_port.lat_deg, dark_port.lon_deg)
     # A ship that is still silent has not come back: the way home costs nothing yet.
-    needed_h = (out_km + np.nan_to_num(np.asarray(back_km))) / KM_PER_NM / speed_kn
-    fits = silent.assign(end_or_now=end)[((hours >= min_gap_h) & (hours >= needed_h)).to_numpy()]
+    out_h, back_h = out_km / KM_PER_NM / speed_kn, np.nan_to_num(np.asarray(back_km)) / KM_PER_NM / speed_kn
+    there = silent.assign(
+        earliest_utc=silent["start_utc"] + pd.to_timedelta(out_h, unit="h"),
+        latest_utc=end - pd.to_timedelta(back_h, unit="h"),
+    )
+    fits = there[((hours >= min_gap_h) & (hours >= out_h + back_h)).to_numpy()]
     lengths = (
         fits["vessel_key"].map(vessels.set_index("vessel_key")["length_m"]).to_numpy(dtype="float64", na_value=np.nan)
     )
@@ -48,7 +53,7 @@ def judge_by_hand(
     for sighting in sightings.sort_values("sighting_id").to_dict("records"):
         answer: dict[str, object] = {"sighting_id": sighting["sighting_id"], "vessel_key": None, "gap_id": None}
         if len(fits) and _is_at(sighting, dark_port, near_port_km):
-            during = (fits["start_utc"] <= sighting["end_utc"]) & (fits["end_or_now"] >= sighting["start_utc"])
+            during = (fits["earliest_utc"] <= sighting["end_utc"]) & (fits["latest_utc"] >= sighting["start_utc"])
             apart = np.nan_to_num(np.abs(lengths - float(sighting["length_m"])), nan=1e6)
             apart = np.where(during.to_numpy(), apart, np.inf)
             if np.isfinite(apart).any():

@@ -102,7 +102,7 @@ def run(inputs: Inputs, settings: Settings, sea: Sea) -> Result:
         silences, route, sea, fastest_kn=fastest, default_fastest_kn=route.default_top_speed_kn(None), as_of=now
     )
     policy = {"min_gap_h": settings.min_gap_h, "route": route, "as_of_utc": as_of, "fastest_kn": fastest}
-    heard = reception.learn(hours, silences, is_water=sea.is_water, **policy)
+    heard = reception.learn(hours, silences, waters=sea, **policy)
     judged, off_evidence = _weighed_off(reception.judge(silences, heard, scope=settings.scope, **policy), route)
     silences = _with_reception(silences, judged)
 

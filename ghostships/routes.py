@@ -129,12 +129,11 @@ class Priors(_Frozen):
     near_home_nm: Positive
     """A silence that starts or ends within this distance of a counterpart port is "near home"."""
     p_near_home_if_trip: Probability
+    p_same_place_if_trip: Probability
     p_cargo_if_trip: Probability
     p_size_if_trip: Probability
     p_deeper_if_trip: Probability
     p_lighter_if_trip: Probability
-    p_deeper_otherwise: Probability
-    p_lighter_otherwise: Probability
     p_visit_counterpart: Probability
     """Share of silences with a dark stay at a counterpart port."""
     dark_hulls_per_1000_km2: Positive

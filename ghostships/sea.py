@@ -29,6 +29,9 @@ CELL_ROW_DEG = 0.25
 _CELLS_AT_EQUATOR = 1440
 """Rows of a quarter degree, round(1440 cos(lat)) cells in a row: cells of about 770 km2 everywhere (method.md 2)."""
 
+_TURNS_PER_DEG = 1 / 360
+"""Multiplied, not divided by 360: Polars divides by a constant that way, and both must give the same last bit."""
+
 
 class HasRoadstead(Protocol):
     """A port, as far as distances need to know: `routes.Port` and `Place` are two."""
@@ -94,7 +97,7 @@ def cell(lat_deg: npt.ArrayLike, lon_deg: npt.ArrayLike) -> Ints:
     known = np.isfinite(lat) & np.isfinite(lon)
     row = np.clip(np.floor((np.where(known, lat, 0.0) + 90) / CELL_ROW_DEG), 0, CELL_ROWS - 1).astype(np.int64)
     n = _cells_in_row(row)
-    col = np.floor((np.where(known, lon, 0.0) + 180) / 360 * n).astype(np.int64) % n
+    col = np.floor((np.where(known, lon, 0.0) + 180) * n * _TURNS_PER_DEG).astype(np.int64) % n
     return np.asarray(np.where(known, row * _CELLS_AT_EQUATOR + col, -1), dtype=np.int64)
 
 
@@ -103,7 +106,7 @@ def cell_expr(lat: pl.Expr, lon: pl.Expr) -> pl.Expr:
     row = ((lat + 90) / CELL_ROW_DEG).floor().clip(0, CELL_ROWS - 1)
     # Polars rounds halves away from zero, numpy to even: no row has a half (tests/test_sea.py).
     n = (_CELLS_AT_EQUATOR * ((row + 0.5) * CELL_ROW_DEG - 90).radians().cos()).round()
-    col = ((lon + 180) / 360 * n).floor() % n
+    col = ((lon + 180) * n * _TURNS_PER_DEG).floor() % n
     number = row * _CELLS_AT_EQUATOR + col
     return pl.when(lat.is_finite() & lon.is_finite()).then(number).cast(pl.Int64)
 

@@ -30,7 +30,7 @@ BLOCK = 10
 _KNIGHT_STEPS = ((0, 1), (1, 0), (1, 1), (1, -1), (1, 2), (2, 1), (2, -1), (1, -2))
 """Half of the sixteen neighbours; the other half are the same edges backwards."""
 
-_CORNER_ROUNDS = 1
+_CORNER_ROUNDS = 2
 _LEG_SHARES = np.array([0.0, 0.01, 0.03, 0.08, 0.2, 0.5, 0.8, 0.92, 0.97, 0.99])
 """How often corners are cut, and where on a leg; `design/sea_distance.py` shows what that gains."""
 

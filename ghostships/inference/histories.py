@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -158,10 +159,27 @@ def _geometric(mean_h: float, step_h: float) -> float:
     return float(np.exp(-step_h / mean_h))
 
 
+SMALL_GRID = 160
+"""Up to here a wait is one product with a matrix that is kept; beyond, a recursive filter is faster."""
+
+
+@lru_cache(maxsize=512)
+def _wait_matrix(n: int, delay_steps: int, mean_h: float, step_h: float) -> Array:
+    """`departures @ matrix` are the arrivals of `_wait`."""
+    quick, slow = _geometric(mean_h, step_h), _geometric(mean_h * LONG_FACTOR, step_h)
+    late = np.arange(n)[None, :] - np.arange(n)[:, None] - delay_steps
+    waits = (1 - LONG_SHARE) * (1 - quick) * quick ** np.maximum(late, 0) + LONG_SHARE * (
+        1 - slow
+    ) * slow ** np.maximum(late, 0)
+    return np.where(late >= 0, waits, 0.0)
+
+
 def _wait(arrivals: Array, delay_steps: int, mean_h: float, step_h: float) -> Array:
     """Spread departures over later arrivals: a fixed delay, then an exponential wait with a slow tail."""
     if delay_steps >= len(arrivals):
         return np.zeros_like(arrivals)
+    if len(arrivals) <= SMALL_GRID:
+        return arrivals @ _wait_matrix(len(arrivals), delay_steps, mean_h, step_h)
     shifted = np.concatenate([np.zeros(delay_steps), arrivals[: len(arrivals) - delay_steps]])
     quick, slow = _geometric(mean_h, step_h), _geometric(mean_h * LONG_FACTOR, step_h)
     spread: Array = (1 - LONG_SHARE) * lfilter([1 - quick], [1, -quick], shifted)
@@ -171,6 +189,8 @@ def _wait(arrivals: Array, delay_steps: int, mean_h: float, step_h: float) -> Ar
 
 def _wait_back(values: Array, delay_steps: int, mean_h: float, step_h: float) -> Array:
     """The same, read backwards: what a departure is worth when arrivals are worth `values`."""
+    if len(values) <= SMALL_GRID and delay_steps < len(values):
+        return _wait_matrix(len(values), delay_steps, mean_h, step_h) @ values
     return _wait(values[::-1], delay_steps, mean_h, step_h)[::-1]
 
 

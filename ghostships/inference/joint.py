@@ -18,6 +18,9 @@ from ghostships.inference.histories import Silence, Verdict
 
 ROUNDS = 80
 TOLERANCE = 1e-4
+UNCHANGED = 1e-4
+"""A silence is weighed again only when its odds or one of its likelihoods moved by more than this share."""
+
 DAMPING = 0.5
 """Messages move half-way (in logarithms) in each round; undamped, crowded months were seen to swing between two answers."""
 
@@ -139,6 +142,7 @@ def solve(
     if not any(reach):
         _learn(solution, silents, calls, levels, feasible, by_ship, watched_h)
         return solution
+    weighed_with: dict[int, tuple[float, dict[int, float]]] = {}
     for _ in range(ROUNDS):
         solution.n_rounds += 1
         pull: dict[int, dict[int, float]] = defaultdict(dict)
@@ -147,8 +151,11 @@ def solve(
             if not reach[g]:
                 continue
             weights = {c: room[g][c] * likelihood(calls[c], fits[g, c], solution.unknown_rate[c]) for c in reach[g]}
-            verdict = silent.silence.weigh(odds=solution.odds(g, silent), likelihoods=weights)
-            solution.verdicts[g] = verdict
+            odds = solution.odds(g, silent)
+            if not _is_same((odds, weights), weighed_with.get(g)):
+                solution.verdicts[g] = silent.silence.weigh(odds=odds, likelihoods=weights)
+                weighed_with[g] = (odds, weights)
+            verdict = solution.verdicts[g]
             for c in reach[g]:
                 share = min(max(verdict.by_call.get(c, 0.0), 0.0), 1 - 1e-12)
                 pull[c][g] = share / ((1 - share) * room[g][c])
@@ -166,6 +173,14 @@ def solve(
             solution.is_converged = True
             break
     return solution
+
+
+def _is_same(new: tuple[float, dict[int, float]], old: tuple[float, dict[int, float]] | None) -> bool:
+    """Whether odds and likelihoods are what they were, to within a hair."""
+    if old is None:
+        return False
+    pairs = [(new[0], old[0]), *((w, old[1][c]) for c, w in new[1].items())]
+    return all(abs(a - b) <= UNCHANGED * max(a, b) for a, b in pairs)
 
 
 def _learn(

@@ -88,7 +88,8 @@ def _inspection(reading: ais.Reading) -> Inspection:
         span_start_utc=account.span_start_utc,
         span_end_utc=account.span_end_utc,
         rejects=tuple(
-            WouldReject(rule, n, row, raw) for rule, n, row, raw in first.sort("rule").select("rule", "len", "row", "raw").iter_rows()
+            WouldReject(rule, n, row, raw)
+            for rule, n, row, raw in first.sort("rule").select("rule", "len", "row", "raw").iter_rows()
         ),
         notes=tuple(account.notes),
         refused=account.refused,

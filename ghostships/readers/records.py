@@ -12,12 +12,14 @@ import hashlib
 import io
 import json
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from ghostships import tables
@@ -97,6 +99,8 @@ def read(path: Path, *, max_bytes: int = MAX_LIST_BYTES) -> Records:
             name, columns, rows = "kml", *_kml(data, shown, notes)
         else:
             name, columns, rows = "csv", *_csv(text, shown)
+    known = {key(c) for c in columns}
+    columns = [*columns, *(c for c in _columns(rows) if c not in known)]
     return Records(shown, contents.sha256, contents.n_bytes, name, encoding, tuple(columns), tuple(rows), tuple(notes))
 
 
@@ -386,7 +390,6 @@ def _place(geometry: Any, crs: Any, values: dict[str, str], notes: list[str]) ->
     """A shapely point or area into text values, in longitude and latitude."""
     import pyproj
     import shapely
-    from shapely.ops import transform
 
     if geometry is None or geometry.is_empty or geometry.geom_type not in ("Point", "Polygon", "MultiPolygon"):
         return "geometry_type"
@@ -395,7 +398,8 @@ def _place(geometry: Any, crs: Any, values: dict[str, str], notes: list[str]) ->
         geometry = shapely.force_2d(geometry)
     if crs is not None:
         notes.append(f"coordinates were converted from {crs} to longitude and latitude")
-        geometry = transform(pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform, geometry)
+        to_degrees = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+        geometry = shapely.transform(geometry, lambda xy: np.column_stack(to_degrees.transform(xy[:, 0], xy[:, 1])))
     if geometry.geom_type == "Point":
         values["lon"], values["lat"] = repr(round(geometry.x, 7)), repr(round(geometry.y, 7))
     else:
@@ -455,13 +459,17 @@ def _geopackage(data: bytes, shown: str, notes: list[str]) -> tuple[list[str], l
     import pyogrio
     from pyogrio.errors import DataSourceError
 
-    try:
-        layers = [str(name) for name, _ in pyogrio.list_layers(data)]
-        if len(layers) != 1:
-            raise FileRefused(shown, "layers", f"has {len(layers)} layers ({', '.join(layers[:5])}), expected one")
-        frame = pyogrio.read_dataframe(io.BytesIO(data), layer=layers[0], datetime_as_string=True)
-    except (DataSourceError, ValueError, OSError) as error:
-        raise FileRefused(shown, "geopackage", f"cannot be read as a GeoPackage: {error}") from error
+    # A file of its own with the right ending: GDAL warns about databases that have another.
+    with tempfile.NamedTemporaryFile(suffix=".gpkg") as file:
+        file.write(data)
+        file.flush()
+        try:
+            layers = [str(name) for name, _ in pyogrio.list_layers(file.name)]
+            if len(layers) != 1:
+                raise FileRefused(shown, "layers", f"has {len(layers)} layers ({', '.join(layers[:5])}), expected one")
+            frame = pyogrio.read_dataframe(file.name, layer=layers[0], datetime_as_string=True)
+        except (DataSourceError, ValueError, OSError) as error:
+            raise FileRefused(shown, "geopackage", "cannot be read as a GeoPackage; it is damaged") from error
     crs = getattr(frame, "crs", None)
     declared = None if crs is None or crs.to_epsg() == 4326 else crs.to_string()
     columns = [str(c) for c in frame.columns if c != "geometry"]

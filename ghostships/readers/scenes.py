@@ -50,11 +50,12 @@ def read_scenes(path: Path, *, route: Route) -> tuple[pd.DataFrame, pl.DataFrame
     found = records.read(path)
     names = records.matched(found.columns, ALIASES)
     ours = set(names.values())
-    if found.rows and not ours & {"start_utc", "scene_id"}:
+    usable = any(not record.rule for record in found.rows)
+    if usable and not ours & {"start_utc", "scene_id"}:
         raise FileRefused(
             found.path, "no_time", "has no column with the time of the picture; expected `start_utc` or `time`"
         )
-    if found.rows and "wkt" not in ours and not {"lat_min", "lat_max", "lon_min", "lon_max"} <= ours:
+    if usable and "wkt" not in ours and not {"lat_min", "lat_max", "lon_min", "lon_max"} <= ours:
         expected = "expected `wkt`, or lat_min, lon_min, lat_max, lon_max"
         raise FileRefused(found.path, "no_footprint", f"has no footprint; {expected}")
     notes = [f"column {c!r} is not used" for c in found.columns if records.key(c) not in names]

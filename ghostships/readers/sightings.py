@@ -94,7 +94,7 @@ def read_sightings(path: Path, *, route: Route) -> tuple[pd.DataFrame, pl.DataFr
     """
     found = records.read(path)
     names = records.matched(found.columns, ALIASES)
-    if found.rows:
+    if any(not record.rule for record in found.rows):
         _refuse_unusable(found.path, set(names.values()))
     notes = [f"column {c!r} is not used" for c in found.columns if records.key(c) not in names]
     accepted: list[dict[str, object]] = []

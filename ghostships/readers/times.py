@@ -255,6 +255,8 @@ def _careful(left: pl.DataFrame, kind: str) -> pl.DataFrame:
     second = (
         pl.when(is_leap)
         .then(pl.lit("59.999"))
+        .when(part["s"] == "60")  # no leap second is at any other minute; some parsers would make it the next one
+        .then(None)
         .otherwise(part["s"].fill_null("00") + "." + part["f"].fill_null("0").str.pad_end(6, "0").str.slice(0, 6))
     )
     two = lambda e: e.cast(pl.String).str.zfill(2)  # noqa: E731

@@ -19,7 +19,7 @@ import jinja2
 import pandas as pd
 import shapely
 
-from ghostships import sea_grid
+from ghostships import sea
 from ghostships.report import payload, text
 from ghostships.routes import Route
 
@@ -54,6 +54,7 @@ def render(frames: Mapping[str, pd.DataFrame], manifest: Mapping[str, Any], rout
     )
     environment.filters["shown"] = text.shown
     environment.filters["sentence"] = text.sentence
+    environment.filters["web_address"] = text.web_address
     return environment.get_template("page.html.j2").render(
         **_words(frames, manifest, route, data),
         script=script,
@@ -93,7 +94,7 @@ def _words(
         "version": manifest.get("ghostships") or "",
         "scope": manifest.get("scope") or "area",
         "as_of": _day(manifest.get("as_of_utc") or manifest.get("as_of")),
-        "span": " to ".join(_day(s) for s in span if s),
+        "span": " to ".join(_day(s)[:10] for s in span if s),
         "n_flagged": int(trips["is_flagged"].sum()),
         "n_trips": len(trips),
         "n_gaps": len(frames["gaps"]),
@@ -105,7 +106,7 @@ def _words(
         "warnings": [str(w) for w in manifest.get("warnings") or []],
         "notes": data["notes"],
         "has_land": bool(data["land"]),
-        "throughput": _plain_rows(frames["throughput"]),
+        "throughput": sorted(_plain_rows(frames["throughput"]), key=_own_first),
         "placebo": manifest.get("placebo"),
         "look_next": manifest.get("look_next") or [],
         "thresholds": sorted((str(k), v) for k, v in (manifest.get("thresholds") or {}).items()),
@@ -118,6 +119,12 @@ def _plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows with None where a value is missing; pandas' own marks of absence are not for readers."""
     rows = frame.astype(object).where(frame.notna(), None)
     return [{str(k): v for k, v in row.items()} for row in rows.to_dict("records")]
+
+
+def _own_first(row: Mapping[str, Any]) -> tuple[str, bool, int]:
+    """Within a period what was seen, then what is estimated, then what others claim."""
+    kinds = [n for n, kind in enumerate(("seen", "estimated")) if str(row["definition"]).startswith(kind)]
+    return str(row["period_start"]), row["source"] != "ghostships", kinds[0] if kinds else 2
 
 
 def _day(value: object) -> str:
@@ -156,7 +163,7 @@ def _land(route: Route, extent: tuple[float, float, float, float]) -> list[list[
         max(box[3], focus.bounds[3]),
     )
     pieces: list[list[list[int]]] = []
-    for shape in sea_grid.land_polygons(box, 0.0).geometry:
+    for shape in sea.land_polygons(box, 0.0).geometry:
         if shape.intersects(focus):
             drawn = shape.simplify(FOCUS_TOLERANCE_DEG)
         elif max(shape.bounds[2] - shape.bounds[0], shape.bounds[3] - shape.bounds[1]) < AWAY_SMALLEST_DEG:

@@ -86,18 +86,22 @@ def launch(scenario: Scenario, route: Route, rng: np.random.Generator) -> list[H
     for number, role in enumerate(roles):
         low, high = {
             "trader": (trade.trade_length_min_m + 15, trade.trade_length_max_m - 25),
+            "lookalike": (trade.trade_length_min_m, trade.trade_length_max_m - 10),
             "unknown": (trade.trade_length_min_m, trade.trade_length_max_m - 10),
             "coal": (150.0, 200.0),
             "cargo": (70.0, 230.0),
             "away": (125.0, 300.0),
             "fishing": (24.0, 75.0),
             "local": (18.0, 60.0),
-        }.get(role, (0.0, 0.0))
+        }[role]
         length = rng.uniform(low, high)
+        if role == "trader":
+            # Spread over the trade's range: a fleet of five has no two sisters by chance in one seed and none in the next.
+            length = low + (number + rng.uniform(0.2, 0.8)) / scenario.n_traders * (high - low)
         if role == "lookalike":
-            # Like a trader's, to within what no picture can tell apart.
-            twin = lengths[int(rng.integers(max(1, scenario.n_traders)))] if scenario.n_traders else 115.0
-            length = twin + rng.normal(0, 6)
+            # Every other one is like a trader, to within what no picture can tell apart.
+            twin = lengths[int(rng.integers(scenario.n_traders))] if scenario.n_traders else 115.0
+            length = twin + rng.normal(0, 6) if number % 2 else rng.uniform(low, high)
         if role == "unknown" and number == len(roles) - 1 and scenario.n_hulls_without_ais > 1:
             length = rng.uniform(175, 195)  # a coal ship without a transponder
         lengths.append(length)

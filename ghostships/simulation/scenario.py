@@ -24,9 +24,9 @@ class Scenario:
     n_coal_ships: int = 3
     fishing_share: float = 0.18
     local_share: float = 0.12
-    away_share: float = 0.22
+    away_share: float = 0.16
     """Shares of the ordinary ships that fish, work around their own port, or leave the area for days."""
-    trips_per_month: float = 18.5
+    trips_per_month: float = 19.5
     p_silence_continues: float = 0.18
     """Chance that a trader stays dark at the counterpart port and makes the next trip in the same silence."""
     p_short_reappearance: float = 0.08

@@ -11,8 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from affine import Affine
 from rasterio.features import rasterize
-from rasterio.transform import from_origin
 from scipy.ndimage import binary_dilation, label
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
@@ -112,7 +112,7 @@ def build(route: Route) -> Waters:
     burned = rasterize(
         [(polygon, 1) for polygon in land_polygons((LON_MIN, LAT_MIN, LON_MAX, LAT_MAX)).geometry],
         out_shape=shape,
-        transform=from_origin(LON_MIN, LAT_MAX, CELL_DEG, CELL_DEG),
+        transform=Affine(CELL_DEG, 0.0, LON_MIN, 0.0, -CELL_DEG, LAT_MAX),
         all_touched=True,
         dtype="uint8",
     )

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import shapely
+from scipy.special import ndtr
 
 from ghostships import units
 from ghostships.inference import factors, histories, joint
@@ -22,9 +24,10 @@ from ghostships.inference.joint import Weighed
 from ghostships.routes import Port, Route
 
 US = units.US_PER_HOUR
-PARETO_PRIOR_GAPS = 20.0
-PARETO_PRIOR_SLOPE = 0.7
-"""Durations of silences fall off like a Pareto law; its slope is fitted on the run's own, with this prior worth 20 silences."""
+DURATION_PRIOR_GAPS = 20.0
+DURATION_SLOPE = 0.7
+DURATION_WIDTH = 0.3
+"""Durations of silences in general: a Pareto law worth 20 silences, and the run's own smoothed by this width (in log h)."""
 
 
 def looks(scenes: pd.DataFrame, sightings: pd.DataFrame, port: Port, route: Route) -> list[tuple[int, float, str]]:
@@ -119,12 +122,12 @@ def weigh(
     }
     ships = vessels.set_index("vessel_key")
     fixed, watch_bits = _fixed_factors(cases, reach, ships, draughts, route, reception_says)
-    slope = _duration_slope(usable)
+    durations = _Durations.of(cases)
     silents: list[joint.Silent] = []
     fits: dict[tuple[int, int], tuple[float, float]] = {}
     sentences: dict[tuple[int, int], tuple[str, str]] = {}
     for g, case in enumerate(cases):
-        silence = _silence(case, calls, windows, by_port, route, legs_nm, slope)
+        silence = _silence(case, calls, windows, by_port, route, legs_nm, durations)
         blind = silence.weigh(odds=1.0, likelihoods={}, blind=True).trip if case.is_feasible else 0.0
         unseen = silence.weigh(odds=1.0, likelihoods={}).trip if case.is_feasible else 0.0
         watched = 1 - unseen / blind if blind > 0 else 0.0
@@ -260,7 +263,7 @@ def _silence(
     by_port: dict[str, list[tuple[int, float, str]]],
     route: Route,
     legs_nm: pd.DataFrame,
-    slope: float,
+    durations: _Durations,
 ) -> histories.Silence:
     """The silence on its grid, with the dark port (if within reach) and every port where it meets a call."""
     wanted = {route.dark_port_id} if case.is_feasible else set()
@@ -307,12 +310,7 @@ def _silence(
             )
         )
     legs = np.array([[_leg_h(a, b, route, legs_nm, fastest) for b in ids] for a in ids])
-    minimum = route.policy.min_gap_h
-    density = (
-        (minimum / max(case.duration_h, minimum)) ** slope
-        if case.gap.is_open
-        else slope * minimum**slope / max(case.duration_h, minimum) ** (slope + 1)
-    )
+    density = durations.lasting(case.duration_h) if case.gap.is_open else durations.density(case.duration_h)
     waits = histories.Waits(route.priors.before_mean_h, route.priors.between_mean_h, route.priors.p_another_call)
     return histories.Silence(
         duration_h=case.duration_h,
@@ -334,13 +332,31 @@ def _leg_h(a: str, b: str, route: Route, legs_nm: pd.DataFrame, fastest_kn: floa
     return min(times, default=0.0)
 
 
-def _duration_slope(gaps: pd.DataFrame) -> float:
-    """Slope of the Pareto law of durations, fitted on closed silences with a prior."""
-    closed = gaps.loc[~gaps["is_open"].astype(bool), "duration_h"].dropna()
-    if not len(closed):
-        return PARETO_PRIOR_SLOPE
-    logs = math.fsum(np.log(closed / closed.min()).sort_values())
-    return (len(closed) + PARETO_PRIOR_GAPS) / (logs + PARETO_PRIOR_GAPS / PARETO_PRIOR_SLOPE)
+@dataclass(frozen=True)
+class _Durations:
+    """How long silences that fit last: a smooth density over the run's own, with a Pareto law as the prior."""
+
+    logs: npt.NDArray[np.float64]
+    shortest_h: float
+
+    @staticmethod
+    def of(cases: list[_Case]) -> _Durations:
+        fitting = [c for c in cases if c.is_feasible]
+        closed = sorted(c.duration_h for c in fitting if not c.gap.is_open)
+        return _Durations(np.log(np.array(closed)), min((c.duration_h for c in fitting), default=1.0))
+
+    def density(self, duration_h: float) -> float:
+        """Density of a closed silence of this duration [per h]."""
+        prior = DURATION_SLOPE * self.shortest_h**DURATION_SLOPE / duration_h ** (DURATION_SLOPE + 1)
+        z = (math.log(duration_h) - self.logs) / DURATION_WIDTH
+        own = math.fsum(np.exp(-0.5 * z * z)) / (math.sqrt(2 * math.pi) * DURATION_WIDTH * duration_h)
+        return (DURATION_PRIOR_GAPS * prior + own) / (DURATION_PRIOR_GAPS + len(self.logs))
+
+    def lasting(self, duration_h: float) -> float:
+        """Chance that a silence lasts at least so long."""
+        prior = min((self.shortest_h / duration_h) ** DURATION_SLOPE, 1.0)
+        own = math.fsum(ndtr((self.logs - math.log(duration_h)) / DURATION_WIDTH))
+        return float((DURATION_PRIOR_GAPS * prior + own) / (DURATION_PRIOR_GAPS + len(self.logs)))
 
 
 def _fixed_factors(
@@ -365,6 +381,11 @@ def _fixed_factors(
     length = fleet["length_m"].astype("float64")
     sized = _share(length.between(priors.trade_length_min_m, priors.trade_length_max_m), length.notna())
     drafts = draughts.set_index("gap_id")
+    change = drafts["after_m"] - drafts["before_m"]
+    deeper = _share(change >= factors.DRAUGHT_CHANGE_M, change.notna())
+    lighter = _share(change <= -factors.DRAUGHT_CHANGE_M, change.notna())
+    moved = pd.Series([c.gap.distance_gc_nm for c in cases if c.is_feasible], dtype=float)
+    share_same = _share(moved <= factors.SAME_PLACE_NM, moved.notna())
     fixed, watch = [], []
     for case in cases:
         gap = case.gap
@@ -396,6 +417,9 @@ def _fixed_factors(
                     p_otherwise=share_to,
                     when="after",
                 ),
+                factors.same_place(
+                    float(gap.distance_gc_nm), p_if_trip=priors.p_same_place_if_trip, p_otherwise=share_same
+                ),
                 factors.ship_type(_imo(ship["ship_type"]), p_if_trip=priors.p_cargo_if_trip, p_otherwise=cargo),
                 factors.ship_size(
                     float(ship["length_m"]),
@@ -412,8 +436,8 @@ def _fixed_factors(
                 factors.draught(
                     float(before["before_m"]),
                     float(before["after_m"]),
-                    deeper=(priors.p_deeper_if_trip, priors.p_deeper_otherwise),
-                    lighter=(priors.p_lighter_if_trip, priors.p_lighter_otherwise),
+                    deeper=(priors.p_deeper_if_trip, deeper),
+                    lighter=(priors.p_lighter_if_trip, lighter),
                 ),
             ]
         )

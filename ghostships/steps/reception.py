@@ -142,12 +142,14 @@ def learn(
         hull_hours=_shared(rows),
         hull_of=dict(rows.select("segment_id", "hull").unique().iter_rows()),
     )
-    for _ in range(ROUNDS):
+    for turn in range(ROUNDS):
+        if turn:
+            for window in windows:
+                p_off = _p_off(_expected_heard(window, learned), route.priors.p_off)
+                p_on[window.vessel_key, window.start_us] = 1 - p_off
         weight = np.array([p_on.get(key, 1 - route.priors.p_off) for key in steps.silence])
         weight = np.where(steps.certain, 1.0, weight)
         learned = _estimate(learned, steps, weight, share)
-        for window in windows:
-            p_on[window.vessel_key, window.start_us] = 1 - _p_off(_expected_heard(window, learned), route.priors.p_off)
     return learned
 
 
@@ -174,16 +176,17 @@ def judge(
         down = _hours_down(window, reception) if scope == "area" else 0
         void = window.end_h - window.start_h - down < min_gap_h and down > 0
         expected: float | None = None if scope == "selected" else _expected_heard(window, reception)
+        p_off: float | None = None
         cannot = _cannot_say(window, reception, scope=scope, void=void, down=down, others=others, expected=expected)
         if cannot is None and expected is not None:
-            p_off: float | None = round(_p_off(expected, route.priors.p_off), 6)
+            p_off = round(_p_off(expected, route.priors.p_off), 6)
             because = (
                 f"{others} other ships within {NEAR_KM:.0f} km of the straight course were heard in {hours_heard} of these"
                 f" {len(window.hours)} hours; even on the quietest course open to it this ship should have been heard in at"
                 f" least {expected:.1f}; it was heard in 0"
             )
         else:
-            p_off, because = None, f"cannot say: {cannot}"
+            because = f"cannot say: {cannot}"
         rows.append(
             {
                 "gap_id": window.gap_id,
@@ -470,11 +473,15 @@ def _expected_heard(window: _Window, reception: Reception) -> float:
     if window.to is not None:
         home_h = (_nm(reception.unit, window.to) - edge_nm) / window.fastest_kn
         leave = np.floor(window.end_h - home_h - first).clip(max=n - 1)
-    inside = np.flatnonzero(enter <= leave)
-    order = inside[np.lexsort((inside, reception.heard_rate[inside]))]
-    quietest = np.full(n, -1.0)
-    left = n
-    for index in order:
+    inside = enter <= leave
+    # Hours in which an unknown cell is within reach count for nothing; they are most, so they are found first and at once.
+    unknown = inside & (reception.heard_rate == 0)
+    begins, ends = enter[unknown].astype(np.int64), leave[unknown].astype(np.int64) + 1
+    covered = np.cumsum(np.bincount(begins, minlength=n + 1) - np.bincount(ends, minlength=n + 1))[:n] > 0
+    quietest = np.where(covered, 0.0, -1.0)
+    left = n - int(covered.sum())
+    rest = np.flatnonzero(inside & ~unknown) if left else np.empty(0, dtype=np.int64)
+    for index in rest[np.lexsort((rest, reception.heard_rate[rest]))]:
         piece = quietest[int(enter[index]) : int(leave[index]) + 1]
         unset = piece < 0
         new = int(unset.sum())

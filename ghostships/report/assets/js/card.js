@@ -12,7 +12,7 @@ function waterfall(rows, p) {
   const total = addUp(rows);
   let low = Math.min(0, total), high = Math.max(0, total), at = 0;
   rows.forEach((row) => { at += row[1]; low = Math.min(low, at); high = Math.max(high, at); });
-  const wide = 90, x = (bits) => ((bits - low) / (high - low || 1)) * (wide - 4) + 2;
+  const wide = 108, x = (bits) => ((bits - low) / (high - low || 1)) * (wide - 4) + 2;
   const bar = (from, to, colour) => svg("svg", { width: wide, height: 12, "aria-hidden": "true" },
     svg("path", { d: `M${x(0)} 0V12`, stroke: "#7b8794", "stroke-dasharray": "2 2" }),
     svg("rect", { x: Math.min(x(from), x(to)), y: 2, width: Math.max(1.2, Math.abs(x(to) - x(from))), height: 8, fill: colour }));
@@ -25,7 +25,7 @@ function waterfall(rows, p) {
   });
   const adds = p === null || Math.abs(fromBits(total) - p) <= 2e-6;
   return el("table", { class: "fall" },
-    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Evidence"), el("th", { scope: "col", class: "bar" }, "less ← → more"), el("th", { scope: "col", class: "num" }, "bits"))),
+    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Evidence"), el("th", { scope: "col", class: "bar" }, "less ◂ ▸ more"), el("th", { scope: "col", class: "num" }, "bits"))),
     el("tbody", {}, body),
     el("tfoot", {}, el("tr", {}, el("td", {}, "Total", p === null ? null : el("span", { class: "why" }, "p = 1 / (1 + 2", el("sup", {}, signed(-total)), ") = ", el("span", { class: "p-from-bits" }, fromBits(total).toFixed(6)))),
       el("td", { class: "bar" }, bar(0, total, "#3d4a57")), el("td", { class: "num total" }, signed(total))),

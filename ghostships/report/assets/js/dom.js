@@ -8,7 +8,7 @@ function fill(node, attributes, children) {
     if (name === "on") for (const [event, run] of Object.entries(value)) node.addEventListener(event, run);
     else node.setAttribute(name, value === true ? "" : String(value));
   }
-  for (const child of children.flat(3)) {
+  for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false) continue;
     node.append(child instanceof Node ? child : document.createTextNode(String(child)));
   }
@@ -64,7 +64,7 @@ function percent(p) {
 function hours(h) {
   if (h === null || h === undefined) return "unknown";
   const size = Math.abs(h);
-  return size < 72 ? h.toFixed(size < 10 ? 1 : 0) + " h" : (h / 24).toFixed(1) + " days";
+  return size < 100 ? h.toFixed(size < 10 ? 1 : 0) + " h" : (h / 24).toFixed(1) + " days";
 }
 const fixed = (value, digits) => (value === null || value === undefined ? "" : value.toFixed(digits));
 const signed = (bits, digits = 3) => (bits < 0 ? "−" : "+") + Math.abs(bits).toFixed(digits);

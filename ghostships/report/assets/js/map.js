@@ -50,9 +50,14 @@ function drawContext(except) {
 let labels = [];
 const labelLayer = L.layerGroup().addTo(map);
 const portLabels = ports.map((p) => ({ at: p.at, text: p.name + (p.country ? " (" + p.country + ")" : ""), cls: p.role === "dark" ? "dark" : p.role === "alternative" ? "minor" : "", rank: p.role === "dark" ? 0 : p.role === "counterpart" ? 3 : 4, gap: 8 }));
+/** Where the key or the read-out covers the map: left, top, right, bottom [pixels of the map]. */
+function boxOnMap(id) {
+  const box = document.getElementById(id).getBoundingClientRect(), at = map.getContainer().getBoundingClientRect();
+  return box.width ? [box.left - at.left, box.top - at.top, box.right - at.left, box.bottom - at.top] : null;
+}
 function placeLabels() {
   labelLayer.clearLayers();
-  const size = map.getSize(), taken = [];
+  const size = map.getSize(), taken = [boxOnMap("legend"), boxOnMap("readout")].filter(Boolean);
   const hits = (r) => taken.some((t) => r[0] < t[2] && r[2] > t[0] && r[1] < t[3] && r[3] > t[1]);
   [...labels].sort((a, b) => a.rank - b.rank).forEach((label) => {
     const at = map.latLngToContainerPoint(label.at), wide = label.text.length * 6.6 + 4, gap = label.gap;
@@ -107,7 +112,7 @@ const MilesControl = L.Control.extend({
     this.bar.textContent = nm + " nm";
   },
 });
-new MilesControl({ position: "bottomright" }).addTo(map);
+new MilesControl({ position: "bottomleft" }).addTo(map);
 
 const subjectLayer = L.layerGroup().addTo(map), reachLayer = L.layerGroup().addTo(map), shipLayer = L.layerGroup().addTo(map);
 
@@ -122,7 +127,7 @@ function drawSightings(shown, own) {
   shown.forEach((s) => {
     const at = placeOf(s);
     if (!at) return;
-    const key = at.map((v) => v.toFixed(3)).join() + s.observation_type;
+    const key = at.map((v) => Math.round(v * 70)).join() + s.observation_type;
     if (!groups.has(key)) groups.set(key, { at, kind: s.observation_type, all: [] });
     groups.get(key).all.push(s);
   });
@@ -134,8 +139,8 @@ function drawSightings(shown, own) {
       .bindTooltip(el("div", {}, el("strong", {}, KINDS[kind] + (all.length > 1 ? " ×" + all.length : "")), list, all.length > 8 ? el("div", {}, "and " + (all.length - 8) + " more") : null))
       .addTo(subjectLayer);
     if (mine && kind === "vessel") {
-      const lengths = all.filter((s) => own.has(s.i) && s.length_m).map((s) => Math.round(s.length_m));
-      labels.push({ at, text: "Ship seen" + (all.length > 1 ? " ×" + all.length : "") + (lengths.length ? ", " + [...new Set(lengths)].slice(0, 2).join(" and ") + " m" : ""), cls: "saw", rank: 1, gap: 16 });
+      const ours = all.filter((s) => own.has(s.i)), lengths = ours.filter((s) => s.length_m).map((s) => Math.round(s.length_m));
+      labels.push({ at, text: "Ship seen" + (ours.length > 1 ? " ×" + ours.length : "") + (lengths.length ? ", " + [...new Set(lengths)].slice(0, 2).join(" and ") + " m" : ""), cls: "saw", rank: 1, gap: 16 });
     }
   });
 }
@@ -205,7 +210,9 @@ function drawMoment(view, moment) {
   if (reach.unlimited) return "Not heard. At " + speed.toFixed(1) + " kn everywhere on this map was in reach.";
   L.polygon([WORLD, reach.ring], { renderer: reachSvg, pane: "reach", interactive: false, stroke: true, color: "#55677a", weight: 1.2, fillColor: "url(#hatch)", fillOpacity: 1, smoothFactor: 0.5 }).addTo(reachLayer);
   hatch();
-  return "Not heard. Hatched: out of reach at " + speed.toFixed(1) + " kn, at most " + where.join(" and ") + "; great circles, land ignored.";
+  const bounds = map.getBounds(), corners = [bounds.getNorthWest(), bounds.getNorthEast(), bounds.getSouthEast(), bounds.getSouthWest()];
+  const all = corners.every((c) => distanceNm([c.lat, c.lng], [gap.start_lat_deg, gap.start_lon_deg]) <= reach.radii[0] && (reach.radii.length < 2 || distanceNm([c.lat, c.lng], [gap.end_lat_deg, gap.end_lon_deg]) <= reach.radii[1]));
+  return (all ? "Not heard. All of this part of the map was in reach at " : "Not heard. Hatched: out of reach at ") + speed.toFixed(1) + " kn, at most " + where.join(" and ") + "; great circles, land ignored.";
 }
 
 /** The key names what this page draws and nothing else. */

@@ -47,7 +47,11 @@ function frame(made) {
     sightings.forEach((s) => { const at = placeOf(s); if (at) points.push(at); });
   }
   const box = L.latLngBounds(points);
-  map.fitBounds(box.isValid() ? box : [[darkPort.at[0] - 1, darkPort.at[1] - 1], [darkPort.at[0] + 1, darkPort.at[1] + 1]], { padding: [70, 60], maxZoom: 10, animate: false });
+  const fit = (right) => map.fitBounds(box.isValid() ? box : [[darkPort.at[0] - 1, darkPort.at[1] - 1], [darkPort.at[0] + 1, darkPort.at[1] + 1]], { paddingTopLeft: [70, 100], paddingBottomRight: [right, 70], maxZoom: 10, animate: false });
+  fit(50);
+  const key = boxOnMap("legend"), size = map.getSize();
+  const covered = key !== null && made.kind !== "none" && points.some((p) => { const q = map.latLngToContainerPoint(p); return q.x > key[0] - 10 && q.y > key[1] - 10; });
+  if (covered && size.x - (key[2] - key[0]) > 380) fit(key[2] - key[0] + 30);
 }
 
 function select(kind, row, { focus = false } = {}) {
@@ -61,8 +65,15 @@ function select(kind, row, { focus = false } = {}) {
   drawSubject(view);
   drawTimeline(view);
   const longest = view.gaps.length ? view.gaps.reduce((a, b) => ((b.duration_h ?? 1e9) > (a.duration_h ?? 1e9) ? b : a)) : null;
-  setMoment(longest ? longest.start_utc + ((longest.end_utc ?? view.t1) - longest.start_utc) * 0.3 : view.t0);
+  setMoment(longest ? firstTelling(longest) : view.t0);
   if (focus) card.focus({ preventScroll: true });
+}
+/** A moment early in the silence at which the edge of reach runs through the map, so that it shows what the hatching means. */
+function firstTelling(gap) {
+  const bounds = map.getBounds(), speed = speedOf(gap), longest = (gap.end_utc ?? view.t1) - gap.start_utc;
+  if (!speed) return gap.start_utc + longest * 0.3;
+  const half = distanceNm([bounds.getSouth(), bounds.getWest()], [bounds.getNorth(), bounds.getEast()]) / 2;
+  return gap.start_utc + Math.min(longest * 0.3, (half * 0.55 * HOUR) / speed);
 }
 const flat = (nodes) => nodes.flat(4).filter((n) => n !== null && n !== undefined && n !== false);
 function link(kind, id) {
@@ -143,7 +154,8 @@ byId("trip-list").addEventListener("keydown", (event) => {
 
 // --- tables: found, sorted and turned page by page ------------------------------------------------------------------
 function table(holder, rows, columns, file) {
-  const state = { page: 0, by: null, down: false, text: "" }, size = 20;
+  const state = { page: 0, by: null, down: false, text: "" };
+  let size = 20;
   const body = el("tbody"), said = el("span", { role: "status" });
   const find = el("input", { type: "search", "aria-label": "Find in this table", placeholder: "find", autocomplete: "off", on: { input: () => { state.text = find.value.trim().toLowerCase(); state.page = 0; draw(); } } });
   const back = el("button", { type: "button", on: { click: () => { state.page--; draw(); } } }, "Previous"), on = el("button", { type: "button", on: { click: () => { state.page++; draw(); } } }, "Next");
@@ -159,7 +171,7 @@ function table(holder, rows, columns, file) {
     const last = Math.max(0, Math.ceil(found.length / size) - 1);
     state.page = Math.min(Math.max(0, state.page), last);
     const part = found.slice(state.page * size, (state.page + 1) * size);
-    body.replaceChildren(...part.map((row) => el("tr", {}, columns.map((c) => el("td", { class: c.num ? "num" : null }, c.show ? c.show(row) : name(c.key(row) ?? ""))))));
+    body.replaceChildren(...part.map((row) => el("tr", {}, columns.map((c) => el("td", { class: c.num ? "num" : c.time ? "time-cell" : null }, c.show ? c.show(row) : name(c.key(row) ?? ""))))));
     said.textContent = found.length ? "rows " + (state.page * size + 1) + " to " + (state.page * size + part.length) + " of " + found.length + (found.length < rows.length ? " found (" + rows.length + " in all)" : "") + "; all in " + file : "nothing found";
     back.disabled = state.page === 0;
     on.disabled = state.page === last;
@@ -168,8 +180,11 @@ function table(holder, rows, columns, file) {
   if (!rows.length) { holder.replaceChildren(el("p", { class: "none" }, "None in this run.")); return; }
   holder.replaceChildren(el("div", { class: "tools" }, find, back, on, said), el("div", { class: "scroll" }, el("table", {}, el("thead", {}, el("tr", {}, heads)), body)));
   draw();
+  window.addEventListener("beforeprint", () => { size = PRINT_ROWS; draw(); });
+  window.addEventListener("afterprint", () => { size = 20; draw(); });
 }
-const time = (head, column) => ({ head, key: (r) => r[column], show: (r) => (r[column] === null ? "" : when(r[column])) });
+const PRINT_ROWS = 200;
+const time = (head, column) => ({ head, time: true, key: (r) => r[column], show: (r) => (r[column] === null ? "" : when(r[column])) });
 const number = (head, column, digits) => ({ head, num: true, key: (r) => r[column], show: (r) => fixed(r[column], digits) });
 const goes = (kind, id, head, said) => ({ head, key: (r) => said(r), show: (r) => el("button", { type: "button", on: { click: () => { link(kind, r[id]); byId("map").scrollIntoView({ block: "center" }); } } }, name(said(r))) });
 
@@ -181,7 +196,7 @@ table(byId("calls-table"), [...calls].sort((a, b) => a.arrival_not_after_utc - b
 ], "port_calls.parquet");
 table(byId("gaps-table"), [...gaps].sort((a, b) => a.start_utc - b.start_utc || a.i - b.i), [
   goes("gap", "gap_id", "Ship", (r) => r.vessel_name || r.vessel_key), { head: "MMSI", num: true, key: (r) => r.mmsi }, time("Last heard", "start_utc"),
-  { head: "Next heard", key: (r) => r.end_utc, show: (r) => (r.end_utc === null ? "open" : when(r.end_utc)) }, number("Hours", "duration_h", 1),
+  { head: "Next heard", time: true, key: (r) => r.end_utc, show: (r) => (r.end_utc === null ? "open" : when(r.end_utc)) }, number("Hours", "duration_h", 1),
   { head: "From", key: (r) => portName(r.start_port) }, { head: "To", key: (r) => portName(r.end_port) },
   { head: "Off, at least", num: true, key: (r) => r.p_off, show: (r) => (r.state === "void" ? "void" : percent(r.p_off)) }, number("Should be heard h", "expected_heard", 1),
   { head: "In reach of " + darkPort.name, key: (r) => (data.gaps.reach[r.i] ? data.gaps.reach[r.i][0] : "") },
@@ -197,10 +212,17 @@ window.addEventListener("beforeprint", () => {
   stop();
   byId("print-cards").replaceChildren(...ranked.filter((t) => t.is_flagged && !(view && view.row === t)).map((t) => el("article", { class: "print-card" }, tripCard(t))));
   document.querySelectorAll("details").forEach((d) => { if (!d.closest("#provenance-section")) d.open = true; });
-  map.invalidateSize({ animate: false, pan: false });
-  if (view) { frame(view); drawGraticule(); placeLabels(); }
+  redrawAs(true);
 });
-window.addEventListener("afterprint", () => { byId("print-cards").replaceChildren(); map.invalidateSize({ animate: false }); });
+window.addEventListener("afterprint", () => { byId("print-cards").replaceChildren(); redrawAs(false); });
+function redrawAs(printing) {
+  document.body.classList.toggle("printing", printing);
+  map.invalidateSize({ animate: false, pan: false });
+  frame(view);
+  showMoment(view.t0 + (slider.value / 1000) * (view.t1 - view.t0));
+  // The canvases wait for the next frame, which on paper never comes.
+  Object.values(canvas).forEach((c) => { if (c._ctx) c._redraw(); });
+}
 
 // --- begin -----------------------------------------------------------------------------------------------------------
 map.setView(darkPort.at, 7, { animate: false });

@@ -1,0 +1,152 @@
+"""What the commands say on stdout to a person: plain lines, aligned, every text from outside made visible."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ghostships.terminal import aligned, iso, visible
+
+if TYPE_CHECKING:
+    from ghostships.explain import Explanation, RawLine, Sum
+    from ghostships.job import Outcome
+    from ghostships.readers.inspect import Inspection
+
+
+def of_run(outcome: Outcome, out: Path, *, has_report: bool) -> list[str]:
+    """What a run found, what became of every file, and what to open."""
+    facts = outcome.summary(out, has_report=has_report)
+    gaps, flagged, inputs = facts["gaps"], facts["flagged_trips"], facts["inputs"]
+    rows: list[tuple[object, ...]] = []
+    if facts["is_simulated"]:
+        rows.append(("SIMULATED", "the input is invented traffic: no ship in it exists"))
+    threshold = outcome.manifest["thresholds"]["min_gap_h"]
+    rows.append(
+        ("gaps", f"{gaps['all']} of {threshold:g} h or longer: {gaps['open']} open, {gaps['void']} void (feed down)")
+    )
+    rows.append(("port calls", ", ".join(f"{n} {kind}" for kind, n in facts["port_calls"].items()) or "none"))
+    rows.append(
+        ("flagged trips", f"{len(flagged)} ({len(outcome.new_flags)} new); a flag is a reason to look, not a finding")
+    )
+    lines = aligned(rows)
+    lines += aligned(
+        [
+            (
+                trip["trip_id"],
+                f"p {trip['p_trip']:.3f}",
+                trip["tier"],
+                trip["vessel_name"] or trip["vessel_key"],
+                f"{trip['dark_start_utc']} to {trip['dark_end_utc'] or 'still silent'}",
+            )
+            for trip in flagged
+        ],
+        indent="  ",
+    )
+    lines += aligned([(f"{len(inputs)} files", f"{len(outcome.refused)} refused whole")])
+    lines += aligned([_account(one) for one in inputs], indent="  ")
+    if has_report:
+        lines.append(f"open {visible(facts['open'])}")
+    if flagged:
+        lines.append(f"then ghostships explain {visible(out)} {flagged[0]['trip_id']} --raw")
+    return lines
+
+
+def _account(one: dict[str, Any]) -> tuple[str, ...]:
+    """One line for one file: every row read has to be somewhere."""
+    if one["refused"]:
+        return (one["path"], one["role"], f"refused: {one['refused']}")
+    rejected = sum(one["rejected"].values())
+    why = f" ({', '.join(f'{n} {rule}' for rule, n in one['rejected'].items())})" if rejected else ""
+    parts = f"{one['accepted']} accepted + {one['duplicate']} duplicate + {rejected} rejected{why}"
+    return (one["path"], one["role"], f"{one['rows_read']} rows = {parts}")
+
+
+def of_inspection(one: Inspection) -> list[str]:
+    """One file: what it is, what is in it, and the first row that each rule would refuse."""
+    rows: list[tuple[object, ...]] = [("SHA-256", f"{one.sha256} ({one.n_bytes} bytes)")]
+    if one.dialect:
+        rows += [
+            ("dialect", f"{one.dialect}: {one.title}"),
+            ("because", one.why or "the values fit"),
+            ("encoding", one.encoding),
+        ]
+        n_rejected = sum(reject.n_rows for reject in one.rejects)
+        parts = f"{one.n_usable} usable + {one.n_duplicate} duplicate + {n_rejected} would be rejected"
+        rows += [("rows", f"{one.n_rows} = {parts}"), ("vessels", one.n_vessels)]
+        rows += [("time span", f"{iso(one.span_start_utc)} to {iso(one.span_end_utc)}")]
+        rows += [("columns", ", ".join(f"{column} -> {name}" for column, name in one.columns.items()))]
+        rows += [("not used", ", ".join(one.unknown))] if one.unknown else []
+    rows += [("note", note) for note in one.notes]
+    rows += [("REFUSED", one.refused)] if one.refused else []
+    lines = [visible(one.path), *aligned(rows, indent="  ", limit=2000)]
+    lines += aligned(
+        [
+            (
+                f"would reject {reject.n_rows} {reject.rule}",
+                f"first: row {reject.example_row}: {visible(reject.example_raw)}",
+            )
+            for reject in one.rejects
+        ],
+        indent="  ",
+    )
+    return lines
+
+
+def of_explanation(told: Explanation, lines: Sequence[RawLine]) -> list[str]:
+    """The subject, its factors added up, what it rests on and the original lines."""
+    out = [f"{told.kind} {visible(told.subject_id)}"]
+    tables_of_kind = {
+        "gap": "gaps",
+        "trip": "round_trips",
+        "match": "matches",
+        "sighting": "sightings",
+        "call": "port_calls",
+    }
+    own_table = tables_of_kind[told.kind]
+    for row in told.rows[own_table]:
+        if told.subject_id in row.values():
+            out += aligned(
+                [(key, _cell(value)) for key, value in row.items() if value not in (None, [], "")], indent="  "
+            )
+    for one in told.sums:
+        out += ["", *_sum_lines(one)]
+    for name, rows in told.rows.items():
+        if name not in (own_table, "matches", "reach"):
+            out += ["", f"{name}: " + ", ".join(visible(next(iter(row.values()))) for row in rows)]
+    out += ["", "rests on these lines (file SHA-256 prefix:row)"]
+    out += aligned([(role, source) for role, source in told.sources.items()], indent="  ")
+    for line in lines:
+        out += [
+            "",
+            f"{visible(line.role)}: {line.path} line {line.row}",
+            f"  SHA-256 {line.sha256} verified",
+            f"  {line.raw}",
+        ]
+    return out
+
+
+def _sum_lines(one: Sum) -> list[str]:
+    """One subject: the factors, their sum, and whether it is the probability shown."""
+    shown = "cannot say" if one.p_shown is None else f"{one.p_shown:.6f}"
+    lines = [f"probability {shown} {visible(one.what)} [{visible(one.subject_id)}]"]
+    lines += aligned(
+        [
+            (factor["factor"], f"{factor['bits']:+8.3f}", visible(factor["because"], limit=1000))
+            for factor in one.evidence
+        ],
+        indent="  ",
+    )
+    if one.bits is not None:
+        verdict = "exactly as shown" if one.agrees else f"NOT the {shown} shown"
+        told = verdict if one.p_shown is not None else "not published: the data cannot say"
+        lines.append(f"  sum {one.bits:+.3f} bits = probability {one.p_added:.6f}, {told}")
+    elif one.p_shown is not None and not one.agrees:
+        lines.append(f"  NOT supported: what adds up is {one.p_added}")
+    if one.weakest:
+        lines.append(f"  weakest link: {visible(one.weakest, limit=1000)}")
+    return lines
+
+
+def _cell(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

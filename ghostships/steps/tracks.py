@@ -1,0 +1,130 @@
+"""Vessel hours -> simplified tracks for the map, and stays of transmitting ships at ports."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from functools import cache
+from types import ModuleType
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from ghostships import sea, tables
+from ghostships.routes import Route
+from ghostships.units import US_PER_HOUR
+
+
+@cache
+def _movingpandas() -> ModuleType:
+    """movingpandas, without its remark on import that an optional smoother is not installed: nothing here smooths."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message="Missing optional dependencies. To use the trajectory smoother", category=UserWarning
+        )
+        import movingpandas
+
+    module: ModuleType = movingpandas
+    return module
+
+
+def simplify(segment_hours: pl.DataFrame, *, tolerance_deg: float = 0.005, min_gap_h: float = 6.0) -> pd.DataFrame:
+    """The points of each track that a map needs (`tables.TRACKS`).
+
+    First and last position of every hour, thinned by Douglas and Peucker: no point left out lies farther than `tolerance_deg` (0.005
+    degrees are some 500 m, a pixel or two of the report's map) from the line that is drawn. Where a ship was silent for `min_gap_h` [h] both
+    ends stay, so that a silence is never smoothed over. Limits: turns within an hour are not seen; a track across the 180th
+    meridian is thinned in pieces.
+    """
+    moving = _movingpandas()
+    kept: list[pl.DataFrame] = []
+    for piece in _points(segment_hours, min_gap_h=min_gap_h).partition_by(
+        "vessel_key", "segment_id", "piece", maintain_order=True
+    ):
+        if len(piece) < 3:
+            kept.append(piece)
+            continue
+        # movingpandas wants times without a zone; they are UTC before and after.
+        index = pd.DatetimeIndex(piece["time_utc"].dt.replace_time_zone(None).to_numpy())
+        points = gpd.GeoDataFrame(
+            {"row": np.arange(len(piece))},
+            geometry=gpd.points_from_xy(piece["lon_deg"].to_numpy(), piece["lat_deg"].to_numpy()),
+            index=index,
+            crs="EPSG:4326",
+        )
+        if points.geometry.nunique() < 2:
+            kept.append(piece[[0, -1]])
+            continue
+        track = moving.Trajectory(points, traj_id=piece["segment_id"][0])
+        thin = moving.DouglasPeuckerGeneralizer(track).generalize(tolerance=tolerance_deg)
+        rows = sorted({0, *(int(r) for r in thin.df["row"]), len(piece) - 1})
+        kept.append(piece[rows])
+    frame = pl.concat(kept) if kept else tables.empty_polars(tables.TRACKS)
+    return tables.to_pandas(frame.unique(tables.TRACKS.key, keep="first", maintain_order=True), tables.TRACKS)
+
+
+def _points(segment_hours: pl.DataFrame, *, min_gap_h: float) -> pl.DataFrame:
+    """First and last position of each hour, one row per instant, with the number of the piece between silences and meridian."""
+    ship = ["vessel_key", "segment_id"]
+    ends = [
+        segment_hours.filter(pl.col(f"{end}_utc").is_not_null()).select(
+            *ship, time_utc=f"{end}_utc", lat_deg=f"{end}_lat_deg", lon_deg=f"{end}_lon_deg"
+        )
+        for end in ("first", "last")
+    ]
+    points = (
+        pl.concat(ends)
+        .sort(*ship, "time_utc", "lat_deg", "lon_deg")
+        .unique([*ship, "time_utc"], keep="first", maintain_order=True)
+    )
+    silent = (pl.col("time_utc") - pl.col("time_utc").shift(1).over(ship)).dt.total_microseconds() >= round(
+        min_gap_h * US_PER_HOUR
+    )
+    around = (pl.col("lon_deg") - pl.col("lon_deg").shift(1).over(ship)).abs() > 180
+    return points.with_columns(piece=(silent | around).fill_null(False).cum_sum().over(ship))
+
+
+def stops(segment_hours: pl.DataFrame, route: Route, *, min_gap_h: float | None = None) -> pd.DataFrame:
+    """Stays of transmitting ships within a port's radius (`tables.STOPS`).
+
+    A stay is a run of positions (the first and last of each hour) within the radius of the same port, without a silence of `min_gap_h` [h] (the route's
+    policy if not given): a ship silent for longer may have been elsewhere and come back. Where the radii of ports overlap the nearest port
+    counts. Passing ships have stays too, short ones.
+
+    The stop detector of movingpandas finds places where a ship lingers, wherever they are. Ports are known here, so a run of positions is the
+    plainer answer, and it needs no window length; on 130 ships it takes milliseconds.
+    """
+    shortest_us = round((route.policy.min_gap_h if min_gap_h is None else min_gap_h) * US_PER_HOUR)
+    hull = ["vessel_key", "hull"]
+    hours = segment_hours.sort(*hull, "hour_utc", "segment_id").with_columns(
+        quiet_us=(pl.col("first_heard_utc") - pl.col("last_heard_utc").shift(1).over(hull)).dt.total_microseconds()
+    )
+    # The number of silences so far goes with every row, so that one also parts hours between which no position was sent.
+    hours = hours.with_columns(era=(pl.col("quiet_us") >= shortest_us).fill_null(False).cum_sum().over(hull))
+    ends = [
+        hours.filter(pl.col(f"{end}_utc").is_not_null()).select(
+            *hull, "segment_id", "era", time_utc=f"{end}_utc", lat=f"{end}_lat_deg", lon=f"{end}_lon_deg"
+        )
+        for end in ("first", "last")
+    ]
+    points = pl.concat(ends).sort(*hull, "time_utc", "lat", "lon")
+    lat, lon = points["lat"].to_numpy(), points["lon"].to_numpy()
+    nearest, at = np.full(len(points), math.inf), np.full(len(points), None, dtype=object)
+    for port in route.ports:
+        away_km = sea.gc_km(lat, lon, port.lat_deg, port.lon_deg)
+        inside = (away_km <= port.radius_km) & (away_km < nearest)
+        at[inside], nearest[inside] = port.id, away_km[inside]
+    points = points.with_columns(port=pl.Series(at.tolist(), dtype=pl.String))
+    stays = (
+        points.with_columns(run=pl.struct("port", "era").rle_id().over(hull))
+        .filter(pl.col("port").is_not_null())
+        .group_by(*hull, "run", "port", maintain_order=True)
+        .agg(
+            pl.col("segment_id").first(),
+            start_utc=pl.col("time_utc").first(),
+            end_utc=pl.col("time_utc").last(),
+        )
+    )
+    return tables.to_pandas(stays.unique(tables.STOPS.key, keep="first", maintain_order=True), tables.STOPS)
