@@ -2,9 +2,10 @@
 
     python design/make_published.py ../shared/facts/sightings.csv fixtures/published/sightings.csv
 
-What it changes: column names; `vessel_present` and its like become `vessel`, `absent`, `containers`, `ais`; the coordinates get the
-error that they really have, because they are points of a port or pier and not measured in a picture; confidence, basis, title and date
-of the publication go into the note. What it never changes: dates, lengths, names, berths as written, sources and their addresses.
+What it changes: column names; `vessel_present` and its like become `vessel`, `absent`, `containers`, `ais`; the
+coordinates get the error that they really have, because they are points of a port or pier and not measured in a picture;
+confidence, basis, title and date of the publication go into the note. What it never changes: dates, lengths, names,
+berths as written, sources and their addresses.
 """
 
 from __future__ import annotations

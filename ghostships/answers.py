@@ -128,8 +128,9 @@ def of_explanation(told: Explanation, lines: Sequence[RawLine]) -> list[str]:
 
 def _sum_lines(one: Sum) -> list[str]:
     """One subject: the factors, their sum, and whether it is the probability shown."""
-    shown = "cannot say" if one.p_shown is None else f"{one.p_shown:.6f}"
-    lines = [f"probability {shown} {visible(one.what)} [{visible(one.subject_id)}]"]
+    shown = "" if one.p_shown is None else f"{one.p_shown:.6f}"
+    verdict = f"probability {shown}" if shown else "cannot say: the probability"
+    lines = [f"{verdict} {visible(one.what)} [{visible(one.subject_id)}]"]
     lines += aligned(
         [
             (factor["factor"], f"{factor['bits']:+8.3f}", visible(factor["because"], limit=1000))
@@ -149,4 +150,6 @@ def _sum_lines(one: Sum) -> list[str]:
 
 
 def _cell(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

@@ -96,7 +96,7 @@ def run(
     out: Out,
     ais: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[AIS]...", help="AIS exports: files, folders or globs, dialects mixed."),
+        typer.Argument(metavar="AIS", help="AIS exports: files, folders or globs, dialects mixed."),
     ] = None,
     sightings: Annotated[list[str] | None, typer.Option(help="Ships seen in pictures. May be repeated.")] = None,
     scenes: Annotated[list[str] | None, typer.Option(help="Pictures looked at, empty or not. May be repeated.")] = None,
@@ -111,9 +111,11 @@ def run(
     to_utc: Annotated[datetime | None, _time_option("Use nothing later.", "--to")] = None,
     as_of_utc: Annotated[datetime | None, _time_option("What counts as now.", "--as-of")] = None,
     min_gap_h: Annotated[
-        float | None, typer.Option(metavar="H", help="Shortest silence that is a gap [h]; default: the route's.")
+        float | None, typer.Option(metavar="H", help="Hours of silence that make a gap; default: the route's.")
     ] = None,
-    fail_on_flags: Annotated[bool, typer.Option(help="Exit with 10 when a trip is newly flagged.")] = False,
+    fail_on_flags: Annotated[
+        bool, typer.Option("--fail-on-flags", help="Exit with 10 when a trip is newly flagged.")
+    ] = False,
     no_report: Annotated[bool, typer.Option("--no-report", help="Tables and map layers only.")] = False,
 ) -> int:
     """The main job: AIS and sightings in, tables and a report out."""
@@ -166,7 +168,7 @@ def _tell_run(options: Options, outcome: Outcome, out: Path, *, fail_on_flags: b
 @app.command(epilog=_GLOBALS)
 def inspect(
     context: typer.Context,
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="AIS exports: files, folders or globs.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="AIS exports: files, folders or globs.")],
     dialect: Dialect = None,
 ) -> int:
     """What an AIS file is: dialect and why, columns, rows, span, what would be rejected. Writes nothing."""
@@ -351,7 +353,7 @@ def evaluate(
 @app.command(epilog=_GLOBALS)
 def tables(
     context: typer.Context,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One table; default: all of them.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="One table; default: all of them.")] = None,
 ) -> int:
     """Every table and column, with unit and meaning."""
     from ghostships import tables as declared
@@ -426,7 +428,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status = app(words, prog_name="ghostships", standalone_mode=False)
         sys.stdout.flush()
-        return int(status or 0)
+        if status == INTERRUPTED:
+            # Typer turns Ctrl-C into this status without a word.
+            raise KeyboardInterrupt
+        return int(status or DONE)
     except BaseException as error:  # noqa: BLE001
         return _say(error, with_traceback="-v" in words or "--verbose" in words)
     finally:

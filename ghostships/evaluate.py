@@ -179,17 +179,17 @@ def read_truth(scenario: Path) -> Truth:
         sightings = pd.read_parquet(scenario / "truth" / "sightings.parquet")
         trips = pd.read_parquet(scenario / "truth" / "trips.parquet")
         days, start = float(told["scenario"]["days"]), pd.Timestamp(told["scenario"]["start_utc"])
-        route = routes.load(told["route"])
+        dark_port = routes.Port(**told["dark_port"])
         name, seed = str(told["scenario"]["name"]), int(told["seed"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{scenario}: not a folder written by `ghostships simulate`: {error}") from error
     sightings = sightings.assign(
         is_nobody=sightings["vessel_key"].isna(),
         is_dark_or_unknown=sightings["state"] != "transmitting",
-        is_at_dark_port=sightings["port"] == route.dark_port_id,
+        is_at_dark_port=sightings["port"] == dark_port.id,
     ).sort_values("sighting_id", ignore_index=True)
-    trips = trips[(trips["off_utc"] >= start) & (trips["port"] == route.dark_port_id)].reset_index(drop=True)
-    return Truth(name, seed, days, route.dark_port, sightings, trips, start)
+    trips = trips[(trips["off_utc"] >= start) & (trips["port"] == dark_port.id)].reset_index(drop=True)
+    return Truth(name, seed, days, dark_port, sightings, trips, start)
 
 
 def _tables(tables: Path | Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

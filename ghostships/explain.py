@@ -134,7 +134,8 @@ def _kind(found: dict[str, pd.DataFrame], subject_id: str, folder: Path) -> Kind
         if subject_id in ids:
             return kind
         known += ids
-    near = difflib.get_close_matches(subject_id, known, n=3, cutoff=0.5)
+    near = [k for k in known if subject_id and k.startswith(subject_id)][:3]
+    near = near or difflib.get_close_matches(subject_id, known, n=3, cutoff=0.5)
     hint = (
         f"nearest: {', '.join(map(visible, near))}"
         if near

@@ -223,9 +223,10 @@ class _Lists:
         Two files may share an id and say different things. None of the two can be chosen, so both are rejects
         (`sighting_id_twice`), as within one file. The row kept of equal ones is that of the smallest hash and row.
         """
-        if not self.frames:
+        found = [frame for frame in self.frames if len(frame)]
+        if not found:
             return tables.empty_pandas(self.table)
-        rows = pd.concat(self.frames, ignore_index=True)
+        rows = pd.concat(found, ignore_index=True)
         place = rows["source_row"].str.rpartition(":")
         rows = rows.assign(_file=place[0], _row=place[2].astype("int64")).sort_values(["_file", "_row"])
         if self.identity != "source_row":

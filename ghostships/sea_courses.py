@@ -119,7 +119,7 @@ class Courses:
 
     @cached_property
     def _graph(self) -> sparse.csr_matrix:
-        """Edges [km] between nodes, each stored once; treat as undirected."""
+        """Edges [km] between nodes, in both directions."""
         _, row, _ = self._pieces
         name = f"graph-{self.grid.key}-{BLOCK}-{_GRAPH_VERSION}"
         kept = self.cache.get(name, (3, -1), np.float64)
@@ -127,7 +127,8 @@ class Courses:
             kept = self._edges()
             self.cache.put(name, kept)
         a, b = kept[:2].astype(np.int64)
-        return sparse.csr_matrix((kept[2].astype(np.float64), (a, b)), shape=(row.size, row.size))
+        one_way = sparse.csr_matrix((kept[2].astype(np.float64), (a, b)), shape=(row.size, row.size))
+        return (one_way + one_way.T).tocsr()
 
     def _edges(self) -> Floats:
         """Two nodes and the distance [km] of each edge, in columns, lower node first, in order."""
@@ -207,22 +208,50 @@ class Courses:
         # One search per node of whichever side has fewer different nodes.
         if np.unique(node_b).size < np.unique(node_a).size:
             a, b, node_a, node_b = b, a, node_b, node_a
-        sources, which = np.unique(node_a, return_inverse=True)
-        order = np.argsort(which, kind="stable")
+        path = self._paths(node_a, node_b, geodesic_km(a[0], a[1], b[0], b[1]))
         out = np.full(node_a.size, np.nan)
-        for at in range(0, sources.size, _SOURCES_AT_ONCE):
-            some = order[(which[order] >= at) & (which[order] < at + _SOURCES_AT_ONCE)]
-            km, before = csgraph.dijkstra(
-                self._graph, directed=False, indices=sources[at : at + _SOURCES_AT_ONCE], return_predecessors=True
-            )
-            search = which[some] - at
-            reached = np.isfinite(km[search, node_b[some]])
-            some, search = some[reached], search[reached]
-            if some.size:
-                path = _walk_back(before, search, node_b[some])
-                ends = (a[0][some], a[1][some]), (b[0][some], b[1][some])
-                out[some] = self._taut(path, *ends)
+        reached = np.flatnonzero(path[:, 0] >= 0)
+        if reached.size:
+            ends = (a[0][reached], a[1][reached]), (b[0][reached], b[1][reached])
+            out[reached] = self._taut(path[reached], *ends)
         return out
+
+    def _paths(self, node_a: Ints, node_b: Ints, straight_km: Floats) -> Ints:
+        """Nodes of the shortest path of each pair, from B back to A, padded with -1; all -1 where there is none.
+
+        Searches for near pairs stop early: first a limit that most courses keep, then none for those that did not.
+        """
+        found_paths: list[tuple[Ints, Ints]] = []
+        left = np.arange(node_a.size)
+        for detour, spare_km in ((1.5, 100.0), (np.inf, np.inf)):
+            sources, which = np.unique(node_a[left], return_inverse=True)
+            need_km = np.zeros(sources.size)
+            np.maximum.at(need_km, which, straight_km[left])
+            rank = np.empty(sources.size, dtype=np.int64)
+            rank[np.lexsort((sources, need_km))] = np.arange(sources.size)
+            sources, need_km, rank = sources[np.argsort(rank)], need_km[np.argsort(rank)], rank[which]
+            missed = []
+            for at in range(0, sources.size, _SOURCES_AT_ONCE):
+                some = left[(rank >= at) & (rank < at + _SOURCES_AT_ONCE)]
+                search = rank[(rank >= at) & (rank < at + _SOURCES_AT_ONCE)] - at
+                batch = slice(at, at + _SOURCES_AT_ONCE)
+                km, before = csgraph.dijkstra(
+                    self._graph,
+                    indices=sources[batch],
+                    return_predecessors=True,
+                    limit=max(need_km[batch]) * detour + spare_km,
+                )
+                found = np.isfinite(km[search, node_b[some]])
+                missed.append(some[~found])
+                if found.any():
+                    found_paths.append((some[found], _walk_back(before, search[found], node_b[some[found]])))
+            left = np.sort(np.concatenate(missed)) if missed else left[:0]
+            if not left.size:
+                break
+        path = np.full((node_a.size, max([1, *(p.shape[1] for _, p in found_paths)])), -1, dtype=np.int64)
+        for who, nodes in found_paths:
+            path[who, : nodes.shape[1]] = nodes
+        return path
 
     def _taut(self, path: Ints, a: tuple[Floats, Floats], b: tuple[Floats, Floats]) -> Floats:
         """Length [km] of the courses after straightening; `path` is one course per row, from B back to A, padded with -1."""

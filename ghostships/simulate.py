@@ -82,12 +82,17 @@ def simulate(
     Raises
     ------
     UsageError
-        when the folder holds anything else, or the seed is negative.
+        when the folder holds anything else, the seed is negative, or the route lacks the ports that simulated ships know.
     """
     scenario = scenario or PRESETS["default"]
     route = route or routes.load()
     if seed < 0:
         raise UsageError(f"seed must not be negative; found {seed}")
+    missing = [p for p in (*hulls.PRIMORYE, *hulls.ELSEWHERE) if p not in {port.id for port in route.ports}]
+    if missing:
+        raise UsageError(
+            f"route {route.name}: simulated ships sail the Sea of Japan and need its ports {', '.join(missing)}"
+        )
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "scenario.json").is_file())):
         raise UsageError(f"{out}: holds something that is not a simulation; give a new or an empty folder")
     world = _World(scenario, route, seed)
@@ -153,6 +158,7 @@ class _World:
             "what": "a simulated world: no ship, position or picture in it is real",
             "seed": self.seed,
             "route": self.route.name,
+            "dark_port": self.route.dark_port.model_dump(mode="json"),
             "scenario": self.scenario.as_dict(),
             "counts": counts,
             "python": {"numpy": np.__version__, "pandas": pd.__version__, "polars": pl.__version__},

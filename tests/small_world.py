@@ -16,6 +16,7 @@ START = datetime(2019, 3, 1, tzinfo=UTC)
 DAYS = 7
 SILENT_FROM, SILENT_TO = START + timedelta(days=2), START + timedelta(days=4, hours=12)
 SILENT_MMSI, SILENT_NAME = 999_000_001, "SIM HARE"
+FOOTPRINT = "POLYGON ((130.2 42.1,130.5 42.1,130.5 42.4,130.2 42.4,130.2 42.1))"
 HEADER = "mmsi,timestamp,lat,lon,sog,name,length"
 
 
@@ -29,11 +30,15 @@ def write(folder: Path) -> Path:
         encoding="utf-8",
     )
     scenes = [
-        f'SIM-SCENE-{n},2019-03-{day:02d}T02:00:00Z,"POLYGON ((130.2 42.1,130.5 42.1,130.5 42.4,130.2 42.4,130.2 42.1))",WorldView-2,1.0'
+        f'SIM-SCENE-{n},2019-03-{day:02d}T02:00:00Z,"{FOOTPRINT}",WorldView-2,1.0'
         for n, day in enumerate((2, 3, 4, 5, 6), start=0)
     ]
-    (folder / "scenes.csv").write_text("\n".join(["scene_id,time,wkt,sensor,clear_fraction", *scenes]) + "\n", encoding="utf-8")
-    (folder / "vessels.csv").write_text(f"mmsi,imo,name,length_m,teu,list,since\n{SILENT_MMSI},,{SILENT_NAME},119,,,\n", encoding="utf-8")
+    (folder / "scenes.csv").write_text(
+        "\n".join(["scene_id,time,wkt,sensor,clear_fraction", *scenes]) + "\n", encoding="utf-8"
+    )
+    (folder / "vessels.csv").write_text(
+        f"mmsi,imo,name,length_m,teu,list,since\n{SILENT_MMSI},,{SILENT_NAME},119,,,\n", encoding="utf-8"
+    )
     (folder / "route.toml").write_text(route_text(), encoding="utf-8")
     return folder
 
@@ -51,7 +56,9 @@ def rows() -> list[str]:
             turn = step / 48 * 2 * math.pi
             lat = 42.62 + 0.01 * number * 0.4 + 0.01 * math.sin(turn)
             lon = 132.95 + 0.01 * (number % 4) + 0.01 * math.cos(turn)
-            out.append(f"{mmsi},{time:%Y-%m-%dT%H:%M:%SZ},{lat:.5f},{lon:.5f},0.7,{name},{118 if number == 0 else 80 + 9 * number}")
+            out.append(
+                f"{mmsi},{time:%Y-%m-%dT%H:%M:%SZ},{lat:.5f},{lon:.5f},0.7,{name},{118 if number == 0 else 80 + 9 * number}"
+            )
     return out
 
 
@@ -70,7 +77,11 @@ def route_text() -> str:
 
 def _toml(table: dict[str, object], path: str = "") -> str:
     """A table as TOML: plain values first, then tables and lists of tables under their full names."""
-    plain = {k: v for k, v in table.items() if not isinstance(v, dict) and not (isinstance(v, list) and v and isinstance(v[0], dict))}
+    plain = {
+        k: v
+        for k, v in table.items()
+        if not isinstance(v, dict) and not (isinstance(v, list) and v and isinstance(v[0], dict))
+    }
     lines = [f"{key} = {_value(value)}" for key, value in plain.items()]
     for key, value in table.items():
         if key in plain:

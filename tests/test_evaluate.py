@@ -55,9 +55,9 @@ def world(tmp_path: Path) -> Path:
     """The world above as `simulate` would have written it, 30 days long."""
     (tmp_path / "truth").mkdir()
     told = {
+        "dark_port": NAJIN.model_dump(mode="json"),
         "scenario": {"name": "by-hand", "days": 30, "start_utc": "2019-03-01T00:00:00Z"},
         "seed": 1,
-        "route": "najin-primorye",
     }
     (tmp_path / "scenario.json").write_text(json.dumps(told))
     SIGHTINGS[["sighting_id", "vessel_key", "state", "port"]].to_parquet(tmp_path / "truth" / "sightings.parquet")
@@ -204,7 +204,7 @@ def test_the_script_by_hand_forces_every_picture_on_a_ship(scores: Scores) -> No
 
 
 def test_the_script_by_hand_knows_how_fast_a_ship_can_be_there(tables: dict[str, pd.DataFrame]) -> None:
-    """Vostochny to Najin is 127 nm in a straight line, 8.4 h at 15 kn: 8 h after vanishing it cannot be that ship, after 9 h it can."""
+    """Vostochny to Najin is 127 nm straight, 8.4 h at 15 kn: 8 h after vanishing it cannot be that ship, after 9 h it can."""
     gaps = tables["gaps"].iloc[[0]]
     seen = tables["sightings"].iloc[[0, 0]].reset_index(drop=True)
     seen["sighting_id"] = ["early", "later"]

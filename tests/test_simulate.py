@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 from pathlib import Path
@@ -16,7 +17,8 @@ from ghostships.errors import UsageError
 from ghostships.sea_grid import geodesic_km, land_polygons
 from ghostships.simulate import PRESETS, Simulated, preset, simulate
 from ghostships.simulation import waters
-from ghostships.simulation.hulls import imo_number
+from ghostships.simulation.hulls import imo_number, launch
+from ghostships.simulation.journeys import travel
 
 SMALL = PRESETS["default"].changed(
     name="small", days=16, n_ships=30, n_traders=3, n_lookalikes=4, n_coal_ships=1, trips_per_month=12.0
@@ -119,7 +121,6 @@ def test_a_trip_lies_inside_its_silence_and_the_silence_is_long(world: Simulated
     assert stays.min() >= 17 and stays.max() <= 112
 
 
-@pytest.mark.slow
 def test_no_ship_is_heard_on_land(heard: pl.DataFrame) -> None:
     """Every true place is afloat by the shipped coast itself, not by the simulator's mask; the dirt put in on purpose is not."""
     clean = heard.filter(pl.col("lat_deg") < 90)
@@ -202,6 +203,24 @@ def test_lanes_are_as_long_as_two_independent_methods_say(shared_distances: dict
         assert sailed == pytest.approx(km, rel=0.02, abs=2.0), (start, end)
 
 
+@pytest.mark.slow
+def test_every_trip_of_a_busy_fleet_is_dark_from_line_to_line() -> None:
+    """Three fleets of five at the default pace: no call of the trade is heard, whatever happened just before it."""
+    route = routes.load()
+    sea, busy = waters.build(route), PRESETS["default"]
+    n_calls = 0
+    for seed in range(3):
+        fleet = [h for h in launch(busy, route, np.random.default_rng(seed)) if h.role == "trader"]
+        for hull, own in zip(fleet, np.random.SeedSequence(seed).spawn(len(fleet)), strict=True):
+            journey = travel(hull, busy, route, sea, 8, own)
+            for call in (c for c in journey.calls if c.is_trade):
+                moments = np.linspace(call.arrival_s, call.departure_s, 200)
+                assert journey.is_silent(moments).all(), (seed, hull.hull_id, call)
+                n_calls += 1
+            assert np.all(np.diff(journey.times_s) >= 0)
+    assert n_calls == 3 * 5 * 8
+
+
 @pytest.fixture
 def shared_distances() -> dict[tuple[str, str], float]:
     """Distances around land [km] by fast marching on a 0.8 km grid, rounded (`shared/facts/sea_distances.csv`)."""
@@ -243,3 +262,18 @@ def test_an_unknown_scenario_lists_the_known_ones() -> None:
     """Names that are not found list the names that exist."""
     with pytest.raises(UsageError, match="known scenarios: default, none, rare"):
         preset("typhoon")
+
+
+@pytest.mark.slow
+def test_the_shipped_example_is_what_the_simulator_makes(fixtures: Path, tmp_path: Path) -> None:
+    """Nobody edits the example by hand: its own seed and scenario give its files again, and it stays small."""
+    shipped = fixtures / "demo"
+    told = json.loads((shipped / "scenario.json").read_text())
+    again = simulate(tmp_path / "demo", seed=told["seed"], scenario=preset(told["scenario"]["name"])).folder
+    for name in ("sightings.csv", "scenes.csv", "vessels.csv"):
+        assert (again / name).read_bytes() == (shipped / name).read_bytes(), name
+    # Compression differs between builds of zlib; what it holds must not.
+    assert gzip.decompress((again / "ais.csv.gz").read_bytes()) == gzip.decompress(
+        (shipped / "ais.csv.gz").read_bytes()
+    )
+    assert sum(p.stat().st_size for p in shipped.rglob("*") if p.is_file()) <= 3_000_000

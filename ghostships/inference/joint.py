@@ -136,6 +136,9 @@ def solve(
         is_converged=not any(reach),
         fits=fits,
     )
+    # Start from "nobody knows any of them", so that the rate of unknown hulls is argued down by evidence and not up.
+    for c, known in enumerate(calls):
+        solution.unknown_rate[c] = _unknown_rate(c, known, calls, solution.none, levels, watched_h.get(known.port, 0.0))
     for g, silent in enumerate(silents):
         if not reach[g]:
             solution.verdicts[g] = silent.silence.weigh(odds=1.0, likelihoods={})

@@ -93,7 +93,8 @@ def expand(paths: Sequence[str]) -> list[Path]:
         elif path.exists() or path.is_symlink():
             matches = [path]
         else:
-            hits = sorted(Path(hit) for hit in glob.glob(given, recursive=True)) if glob.has_magic(given) else []
+            # Path.glob takes no absolute pattern.
+            hits = sorted(map(Path, glob.iglob(given, recursive=True))) if glob.has_magic(given) else []  # noqa: PTH207
             matches = [p for hit in hits for p in ([hit] if not hit.is_dir() else _files_below(hit))]
             matches = [p for p in matches if not _is_aside(p, p.parent)]
         if not matches:
@@ -196,7 +197,9 @@ def readings(path: Path, *, wanted: dialects.Dialect | None = None) -> Iterator[
         yield _refused(FileAccount(refusal.path, _hash_of(path), _size_of(path)), refusal.message)
         return
     several = len(contents.members) > 1
-    for member in contents.members:
+    # A licence or readme packed beside the data is no delivery, as in a folder.
+    members = [m for m in contents.members if not several or not _is_aside(Path(m.name.partition(":")[2]), Path())]
+    for member in members or contents.members:
         sha256 = hashlib.sha256(member.data).hexdigest() if several else contents.sha256
         notes = [
             *contents.notes,
@@ -491,14 +494,15 @@ def _account(
         },
         schema=tables.REJECTS.polars_schema,
     )
+    span = passed.select(pl.col("time_utc").min(), end=pl.col("time_utc").max()).row(0)
     counted = Counter(rule for _, rule, _ in rejects)
     account = replace(
         account,
         n_read=n_read,
         n_accepted=passed.height,
         n_rejected=dict(sorted(counted.items())),
-        span_start_utc=passed["time_utc"].min(),
-        span_end_utc=passed["time_utc"].max(),
+        span_start_utc=span[0],
+        span_end_utc=span[1],
         n_vessels=passed["vessel_key"].n_unique(),
     )
     return Reading(

@@ -183,8 +183,9 @@ def _mmsi(value: pl.Expr) -> list[pl.Expr]:
 def _place(frame: pl.DataFrame, dialect: Dialect) -> pl.DataFrame:
     """`lat`, `lon` rounded to 1e-7, both null where the ship was heard and its place is not known; `place_rule`."""
     lat, lon = (pl.col(name).str.strip_chars().cast(pl.Float64, strict=False) for name in ("lat_deg", "lon_deg"))
+    # `round` gives back the decimal as written; Polars divides by a constant through its reciprocal, which does not.
     # Adding zero turns -0.0 into 0.0, so that one place has one value.
-    place = frame.select(lat=(lat * 1e7).round() / 1e7 + 0.0, lon=(lon * 1e7).round() / 1e7 + 0.0)
+    place = frame.select(lat=lat.round(7) + 0.0, lon=lon.round(7) + 0.0)
     lat, lon = pl.col("lat"), pl.col("lon")
     inside = (lat.abs() <= 90) & (lon.abs() <= 180) & ~((lat == 0) & (lon == 0))
     odd = place.select(~inside.fill_null(False)).to_series()

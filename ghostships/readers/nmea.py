@@ -12,8 +12,6 @@ part; its other parts belong to that row. The decoder was chosen in docs/decisio
 
 from __future__ import annotations
 
-import functools
-import operator
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -112,8 +110,16 @@ class _Log:
         self.n_read += 1
         self.rejects.append((row, rule, escape(line)))
 
-    def message(self, row: int, line: bytes, payload: bytes, fill: int, time: tuple[str, int] | None) -> None:
-        values = decode(payload, fill)
+    def message(
+        self,
+        row: int,
+        line: bytes,
+        payload: bytes,
+        fill: int,
+        time: tuple[str, int] | None,
+        sentence: bytes | None = None,
+    ) -> None:
+        values = decode(payload, fill, sentence=sentence)
         if values is None:
             self.reject(row, "nmea_payload", line)
             return
@@ -220,7 +226,7 @@ def _sentence(log: _Log, row: int, line: bytes, match: re.Match[bytes], pending_
     tag, talker, kind, total, number, sequence, channel, payload, fill, checksum, rest = match.groups()
     whole = match.group(0)
     body = whole[len(tag) + 1 : whole.index(b"*", len(tag))]
-    if functools.reduce(operator.xor, body) != int(checksum, 16):
+    if _xor(body) != int(checksum, 16):
         log.reject(row, "nmea_checksum", whole)
         return
     tags = _tag_block(tag)
@@ -238,7 +244,7 @@ def _sentence(log: _Log, row: int, line: bytes, match: re.Match[bytes], pending_
     elif trailing:
         time = _stamp(trailing[1])
     if n_parts == 1:
-        log.message(row, whole, payload, int(fill), time)
+        log.message(row, whole, payload, int(fill), time, b"!%s*%s\r\n" % (body, checksum))
         return
     if n_part > n_parts:
         log.reject(row, "nmea_format", whole)
@@ -259,7 +265,7 @@ def _tag_block(tag: bytes) -> dict[bytes, bytes] | None:
             continue
         text, star, checksum = block.partition(b"*")
         try:
-            if star and functools.reduce(operator.xor, text, 0) != int(checksum, 16):
+            if star and _xor(text) != int(checksum, 16):
                 return None
         except ValueError:
             return None
@@ -282,7 +288,7 @@ def _pghp(line: bytes) -> tuple[str, int] | None:
     """`$PGHP,1,year,month,day,hour,minute,second,millisecond,...*hh`: the time of the sentence on the next line."""
     body, star, checksum = line.strip()[1:].partition(b"*")
     try:
-        if not star or functools.reduce(operator.xor, body) != int(checksum, 16):
+        if not star or _xor(body) != int(checksum, 16):
             return None
         year, month, day, hour, minute, second, ms = (int(cell) for cell in body.split(b",")[2:9])
         at = datetime(year, month, day, hour, minute, second, ms * 1000, tzinfo=UTC)
@@ -291,18 +297,34 @@ def _pghp(line: bytes) -> tuple[str, int] | None:
     return "us", round((at - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000) * 1000
 
 
-def decode(payload: bytes, fill: int) -> dict[str, Any] | None:
-    """Fields of one message, or null where the payload is not a message: wrong armour, too short, too long, unknown type."""
+def _xor(data: bytes) -> int:
+    """All bytes of a sentence or tag block XORed, by folding one long number: several times faster than byte by byte."""
+    number, shift = int.from_bytes(data, "big"), 8
+    while shift < 8 * len(data):
+        shift *= 2
+    while shift > 8:
+        shift //= 2
+        number ^= number >> shift
+    return number & 0xFF
+
+
+def decode(payload: bytes, fill: int, *, sentence: bytes | None = None) -> dict[str, Any] | None:
+    """Fields of one message, or null where the payload is not a message: wrong armour, too short, too long, unknown type.
+
+    `sentence` is the one it came in, where it came in one; else one is made for the decoder.
+    """
     bits = len(payload) * 6 - fill
     if bits < 40 or not _ARMOUR.match(payload):
         return None
     kind = _six(payload[0])
     if not 1 <= kind <= 27 or bits < _LEAST_BITS.get(kind, 0) or bits > _MOST_BITS.get(kind, 1064) + 6:
         return None
-    body = b"AIVDM,1,1,,A,%s,%d" % (payload, fill)
+    if sentence is None:
+        body = b"AIVDM,1,1,,A,%s,%d" % (payload, fill)
+        sentence = b"!%s*%02X\r\n" % (body, _xor(body))
     parser = AisParser.one_shot()
     try:
-        parser.feed(b"!%s*%02X\r\n" % (body, functools.reduce(operator.xor, body)))
+        parser.feed(sentence)
         message = parser.next_message()
     except (MarlinError, ValueError, OverflowError):
         return None

@@ -142,8 +142,7 @@ def key(name: str) -> str:
 
 
 def matched(given: tuple[str, ...], aliases: dict[str, tuple[str, ...]]) -> dict[str, str]:
-    """Which of our columns each given one is, by its key; where two could be one, our own name or the first alias
-    wins."""
+    """Which of our columns each given one is, by its key; our own name wins, then the first alias."""
     keys = [key(c) for c in given]
     taken: dict[str, str] = {}
     for ours, others in aliases.items():
@@ -181,8 +180,7 @@ def _said(row: dict[str, object]) -> str:
 
 
 def _text(data: bytes, shown: str) -> tuple[str, str]:
-    """UTF-8, or UTF-16 with a byte order mark. Nothing else is guessed: a name in the wrong alphabet would be
-    evidence."""
+    """UTF-8, or UTF-16 with a byte order mark. Nothing else is guessed: names are evidence."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         try:
             return data.decode("utf-16"), "utf-16"

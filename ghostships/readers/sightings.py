@@ -231,8 +231,7 @@ def _is_port_point(lat: float, lon: float | None, ports: list[Port]) -> bool:
 def _berth(
     text: str, ports: list[Port], lat: float | None, lon: float | None, sigma_m: float | None, route: Route
 ) -> str | None:
-    """The berth of the route, else as given. A place names a berth only when it is more exact than the berth is
-    large."""
+    """The berth of the route, else as given. A place names one only when more exact than the berth is large."""
     if len(ports) != 1:
         return text or None
     if text:

@@ -156,9 +156,9 @@ def _refuse_nul(raw: bytes) -> None:
         raise Refused("nul_bytes", f"{n_nul} of {len(raw)} bytes are NUL: damaged or binary")
 
 
-def _blocks(data: bytes, start: int, size: int = BLOCK_BYTES) -> Iterator[tuple[int, int]]:
+def _blocks(data: bytes, start: int) -> Iterator[tuple[int, int]]:
     while start < len(data):
-        end = data.find(b"\n", min(start + size, len(data)) - 1)
+        end = data.find(b"\n", min(start + BLOCK_BYTES, len(data)) - 1)
         end = len(data) if end < 0 else end + 1
         yield start, end
         start = end
@@ -312,7 +312,8 @@ def _split(
     continued = np.zeros(len(starts), np.bool_)
     resume, tail_row = end, 0
     i_next = 0
-    for i in np.flatnonzero(quoted & ~odd["header_repeat"]):
+    comment &= ~repeat  # the Danish header starts with a hash sign itself
+    for i in np.flatnonzero(quoted & ~comment):
         if i < i_next:
             continue
         if any(mask[i] for mask in odd.values()):
@@ -333,7 +334,7 @@ def _split(
         else:
             _keep(piece, by_hand, text, row, record, whole, binding, counts)
     blank &= ~continued
-    comment &= ~continued & ~repeat  # the Danish header starts with a hash sign itself
+    comment &= ~continued
     short_blank = np.flatnonzero(~blank & ~regular & ~continued & ~quoted & (lengths <= 256))
     for i in short_blank:
         blank[i] = not block[starts[i] : ends[i]].strip()
@@ -462,7 +463,8 @@ def _quoted(data: bytes, at: int, delimiter: str, n_fields: int) -> tuple[list[s
             pos = close + 1
             rest_end = _cell_end(data, pos, mark)
             if data[pos:rest_end].strip():
-                return [], end_of_line, "quote_inside_field"
+                # A quote left open meets the next row's quote: it is the open one that is wrong.
+                return [], end_of_line, "unclosed_quote" if pos > end_of_line else "quote_inside_field"
             pos = rest_end
         else:
             stop = _cell_end(data, pos, mark)

@@ -4,7 +4,7 @@
     "18/03/2023 00:00:00"    dmy          "20230111_000000" compact
     "03/18/2023 00:00:00"    mdy          "46000.5"         a spreadsheet's serial number: refused row by row
 
-Whether `03/04/2023` is in March or in April is decided by the other rows of the file; where none of them tells, the file is refused.
+Whether `03/04/2023` is in March or in April is decided by the other rows of the file; where none tells, the file is refused.
 """
 
 from __future__ import annotations
@@ -85,10 +85,10 @@ class Survey:
             .when(shape(r"^(19|20)\d{6}[_T ]?\d{6}(\.\d+)?")).then(pl.lit("compact"))
             .when(~shape(r"^-?\d+(\.\d+)?$")).then(pl.lit("other"))
             .when(number.is_between(*_EXCEL, closed="left")).then(pl.lit("excel"))
-            .when(number.is_between(*_UNIX_S, closed="left")).then(pl.lit("unix_s"))
-            .when(number.is_between(*(s * 1e3 for s in _UNIX_S), closed="left")).then(pl.lit("unix_ms"))
-            .when(number.is_between(*(s * 1e6 for s in _UNIX_S), closed="left")).then(pl.lit("unix_us"))
-            .when(number.is_between(*(s * 1e9 for s in _UNIX_S), closed="left")).then(pl.lit("unix_ns"))
+            .when(_spans(number, 1.0)).then(pl.lit("unix_s"))
+            .when(_spans(number, 1e3)).then(pl.lit("unix_ms"))
+            .when(_spans(number, 1e6)).then(pl.lit("unix_us"))
+            .when(_spans(number, 1e9)).then(pl.lit("unix_ns"))
             .otherwise(pl.lit("odd number"))
         )  # fmt: skip
         seen = pl.DataFrame({"t": text}).with_columns(kind=kind, zoned=zoned)
@@ -121,7 +121,7 @@ class Survey:
         if kind == "dmy":
             if self.n_day_first and self.n_month_first:
                 raise Undecided(
-                    f"mixes day-first and month-first dates ({self.n_day_first} and {self.n_month_first} rows with a number over 12)"
+                    f"mixes day-first and month-first dates ({self.n_day_first} and {self.n_month_first} rows prove them)"
                 )
             if not self.n_day_first and not self.n_month_first:
                 raise Undecided(
@@ -130,6 +130,12 @@ class Survey:
                 )
             kind = "dmy" if self.n_day_first else "mdy"
         return Plan(kind, zone, reject_naive=zone is None and self.n_zoned > 0 and self.n_naive > 0)  # type: ignore[arg-type]
+
+
+def _spans(number: pl.Expr, per_second: float) -> pl.Expr:
+    """Does the number lie in the years read, in units of which a second has `per_second`?"""
+    low, high = _UNIX_S
+    return number.is_between(low * per_second, high * per_second, closed="left")
 
 
 def survey(pieces: Iterable[pl.Series]) -> Survey:
@@ -203,7 +209,7 @@ def _unix(text: pl.Series, kind: str) -> pl.DataFrame:
 def _dated(text: pl.Series, plan: Plan) -> pl.DataFrame:
     """Quick formats for the bulk, a pattern for what they leave over (zones, fractions, leap seconds, AM and PM)."""
     kind = "iso" if plan.kind == "excel" else plan.kind
-    naive: pl.Series = pl.Series("naive", [None], dtype=pl.Datetime("us")).new_from_index(0, len(text))
+    naive = pl.Series("naive", [None] * len(text), dtype=pl.Datetime("us"))
     for quick in _QUICK[kind]:
         if naive.null_count():
             tried = text.str.to_datetime(quick, time_unit="us", strict=False)
@@ -259,10 +265,8 @@ def _careful(left: pl.DataFrame, kind: str) -> pl.DataFrame:
         .then(None)
         .otherwise(part["s"].fill_null("00") + "." + part["f"].fill_null("0").str.pad_end(6, "0").str.slice(0, 6))
     )
-    two = lambda e: e.cast(pl.String).str.zfill(2)  # noqa: E731
-    text = pl.format(
-        "{}-{}-{}T{}:{}:{}", part["y"], two(part["m"]), two(part["d"]), two(hour), part["min"].fill_null("00"), second
-    )
+    month, day, two_digit_hour = (e.cast(pl.String).str.zfill(2) for e in (part["m"], part["d"], hour))
+    text = pl.format("{}-{}-{}T{}:{}:{}", part["y"], month, day, two_digit_hour, part["min"].fill_null("00"), second)
     zone = part["zone"]
     digits = zone.str.replace_all(r"[^0-9]", "").str.pad_end(4, "0")
     sign = pl.when(zone.str.starts_with("-")).then(-1).otherwise(1)

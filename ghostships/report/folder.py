@@ -1,9 +1,9 @@
 """The output folder: built beside its place, renamed into it when complete, checked against its own report.
 
-    .NAME.draft-PID/   tables -> hashes -> report.html, layers -> manifest.json (last)
-           |  swapped with NAME in one step where the system can, else by two renames
-           v
-         NAME/         complete or absent; the old one is removed only after the new one stands
+.NAME.draft-PID/   tables -> hashes -> report.html, layers -> manifest.json (last)
+       |  swapped with NAME in one step where the system can, else by two renames
+       v
+     NAME/         complete or absent; the old one is removed only after the new one stands
 """
 
 from __future__ import annotations
@@ -38,7 +38,15 @@ FIGURES = "figures"
 MARK = "ghostships"
 """The key of `manifest.json` that says a folder is ours."""
 
-_OURS = {MANIFEST, REPORT, LAYERS, TRIPS_KML, FIGURES, "revisions.parquet", *(f"{t.name}.parquet" for t in tables.PUBLIC)}
+_OURS = {
+    MANIFEST,
+    REPORT,
+    LAYERS,
+    TRIPS_KML,
+    FIGURES,
+    "revisions.parquet",
+    *(f"{t.name}.parquet" for t in tables.PUBLIC),
+}
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 """Arguments of renameat2(2), linux/fcntl.h and linux/fs.h."""
 
@@ -155,7 +163,9 @@ def read(folder: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
         expected = recorded.get(table.name, {}).get("sha256")
         found = sha256(path)
         if found != expected:
-            raise UsageError(f"{path}: SHA-256 is {found[:12]}, {MANIFEST} says {str(expected)[:12]}; the file was changed")
+            raise UsageError(
+                f"{path}: SHA-256 is {found[:12]}, {MANIFEST} says {str(expected)[:12]}; the file was changed"
+            )
         frames[table.name] = parquet.read_table(path, table)
     return frames, manifest
 
@@ -172,7 +182,9 @@ def verify(out: Path) -> list[Check]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot read the report: {getattr(error, 'strerror', None) or 'not UTF-8'}") from error
+        raise UsageError(
+            f"{path}: cannot read the report: {getattr(error, 'strerror', None) or 'not UTF-8'}"
+        ) from error
     embedded = page.embedded_hashes(text)
     if embedded is None:
         raise UsageError(f"{path}: carries no table hashes; it is not a report of ghostships or it was cut")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
@@ -30,6 +31,11 @@ def write_layers(frames: Frames, path: Path) -> None:
     """Write the GeoPackage: gaps (places and lines), sightings, port_calls, round_trips and tracks, each with a QGIS style.
 
     Lists become texts joined by `; `. Rows without a place have no geometry, as in the tables.
+
+    Raises
+    ------
+    OSError
+        when the file cannot be written, whatever GDAL or SQLite call that.
     """
     layers: dict[str, gpd.GeoDataFrame] = {
         "tracks": _tracks(frames["tracks"]),
@@ -52,9 +58,13 @@ def write_layers(frames: Frames, path: Path) -> None:
                 geometry_type=kind,
                 layer_options={"SPATIAL_INDEX": "NO"},
             )
+        _finish(path)
+        _check(path, {name: len(layer) for name, layer in layers.items()})
+    except (RuntimeError, sqlite3.Error) as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise OSError(errno.EIO, f"{path.name}: {reason[0]}") from error
     finally:
         pyogrio.set_gdal_config_options(before)
-    _finish(path)
 
 
 def write_kml(frames: Frames, path: Path, *, is_simulated: bool) -> None:
@@ -76,7 +86,7 @@ def write_kml(frames: Frames, path: Path, *, is_simulated: bool) -> None:
     path.write_bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
-def _placemark(document: ET.Element, trip: dict[str, Any], gaps: pd.DataFrame, *, is_simulated: bool) -> None:
+def _placemark(document: ET.Element, trip: Mapping[Any, Any], gaps: pd.DataFrame, *, is_simulated: bool) -> None:
     p = "cannot say" if pd.isna(trip["p_trip"]) else f"{trip['p_trip']:.2f}"
     who = trip["vessel_name"] if isinstance(trip["vessel_name"], str) else trip["vessel_key"]
     who = text.shown(who) if isinstance(who, str) else "ship not known"
@@ -154,6 +164,18 @@ def _flat(frame: pd.DataFrame, name: str) -> pd.DataFrame:
             # GDAL keeps milliseconds; the microseconds stay in Parquet.
             out[column.name] = frame[column.name].dt.floor("ms")
     return out.reset_index(drop=True)
+
+
+def _check(path: Path, rows: Mapping[str, int]) -> None:
+    """Count what arrived: GDAL tells of some failed writes only when the file is closed, and then to nobody."""
+    database = sqlite3.connect(path)
+    try:
+        for name, expected in rows.items():
+            found = database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]  # our own layer names
+            if found != expected:
+                raise OSError(errno.EIO, f"{path.name}: layer {name} has {found} of {expected} rows")
+    finally:
+        database.close()
 
 
 def _finish(path: Path) -> None:

@@ -87,7 +87,9 @@ def _words(
     span = manifest.get("time_span") or manifest.get("span") or []
     if isinstance(span, Mapping):
         span = list(span.values())
-    tables_found = [(name, t.get("rows"), t.get("sha256")) for name, t in sorted((manifest.get("tables") or {}).items())]
+    tables_found = [
+        (name, t.get("rows"), t.get("sha256")) for name, t in sorted((manifest.get("tables") or {}).items())
+    ]
     return {
         "route": route,
         "is_simulated": bool(manifest.get("is_simulated")),

@@ -269,8 +269,6 @@ def _scenes(scenes: pd.DataFrame, sightings: pd.DataFrame, route: Route) -> tupl
         if covered:
             with_ship = [i for i in covered if ids[i] in seen.get(scene, ())]
             name = None if _is_null(sensor) else text.shown(sensor)
-            rows.append(
-                [text.shown(scene), _seconds(start), _seconds(end), name, _round(clear, 2), covered, with_ship]
-            )
+            rows.append([text.shown(scene), _seconds(start), _seconds(end), name, _round(clear, 2), covered, with_ship])
     rows.sort(key=lambda r: (r[1], r[0]))
     return rows, len(scenes) - len(rows)

@@ -14,7 +14,9 @@ def _options(values: dict[str, str]) -> str:
 
 
 def _marker(number: int, shape: str, fill: str, outline: str, size_mm: float) -> str:
-    options = _options({"name": shape, "color": fill, "outline_color": outline, "size": f"{size_mm}", "size_unit": "MM"})
+    options = _options(
+        {"name": shape, "color": fill, "outline_color": outline, "size": f"{size_mm}", "size_unit": "MM"}
+    )
     return f"<symbol type='marker' name='{number}'><layer class='SimpleMarker' enabled='1'>{options}</layer></symbol>"
 
 

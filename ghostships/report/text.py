@@ -23,12 +23,12 @@ def shown(text: object, *, limit: int = NAME_GRAPHEMES) -> str:
     out: list[str] = []
     graphemes = marks = 0
     for character in str(text):
-        if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me"):
-            if not _is_hidden(character):
-                marks += 1
-                if marks <= MARKS_PER_LETTER:
-                    out.append(character)
-                continue
+        is_mark = unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me")
+        if is_mark and not _is_hidden(character):
+            marks += 1
+            if marks <= MARKS_PER_LETTER:
+                out.append(character)
+            continue
         if marks > MARKS_PER_LETTER:
             out.append(f"⟨+{marks - MARKS_PER_LETTER} marks⟩")
         marks = 0

@@ -53,7 +53,9 @@ def encode(
             f"Too many track points for one page: {len(thinned)} ships with a trip in the list are shown as context only."
         )
     lines = {
-        "full": [[vessel_at[v], *(_deltas(p, _FULL_SCALE, timed=True) for p in pieces[v])] for v in full if v in vessel_at],
+        "full": [
+            [vessel_at[v], *(_deltas(p, _FULL_SCALE, timed=True) for p in pieces[v])] for v in full if v in vessel_at
+        ],
         "context": [[vessel_at[v], *context[v]] for v in rest if v in vessel_at and context[v]],
     }
     return lines, notes
@@ -79,9 +81,14 @@ def _pieces(tracks: pd.DataFrame, gaps: pd.DataFrame) -> dict[str, list[Piece]]:
     ordered = tracks.sort_values(["vessel_key", "segment_id", "time_utc"])
     times = _seconds(ordered["time_utc"])
     lats, lons = ordered["lat_deg"].to_numpy(dtype=np.float64), ordered["lon_deg"].to_numpy(dtype=np.float64)
-    for (vessel, segment), rows in ordered.reset_index(drop=True).groupby(["vessel_key", "segment_id"], sort=True).indices.items():
-        piece = (times[rows], lats[rows], lons[rows])
-        out.setdefault(str(vessel), []).extend(_cut(piece, silences.get(str(segment), [])))
+    vessels, segments = ordered["vessel_key"].tolist(), ordered["segment_id"].tolist()
+    first = 0
+    for row in range(1, len(ordered) + 1):
+        if row < len(ordered) and (vessels[row], segments[row]) == (vessels[first], segments[first]):
+            continue
+        piece = (times[first:row], lats[first:row], lons[first:row])
+        out.setdefault(vessels[first], []).extend(_cut(piece, silences.get(segments[first], [])))
+        first = row
     return out
 
 
@@ -103,12 +110,12 @@ def _cut(piece: Piece, silences: list[tuple[Any, ...]]) -> list[Piece]:
 def _joined(
     piece: Piece, first: int, last: int, lead: tuple[Any, Any, Any] | None, tail: tuple[Any, Any, Any] | None
 ) -> Piece:
-    times, lats, lons = (values[first:last] for values in piece)
+    times, lats, lons = piece[0][first:last], piece[1][first:last], piece[2][first:last]
     if lead is not None and (not len(times) or times[0] > lead[0]):
-        times, lats, lons = (np.insert(v, 0, x) for v, x in zip((times, lats, lons), lead, strict=True))
+        times, lats, lons = np.insert(times, 0, lead[0]), np.insert(lats, 0, lead[1]), np.insert(lons, 0, lead[2])
     if tail is not None and (not len(times) or times[-1] < tail[0]):
-        times, lats, lons = (np.append(v, x) for v, x in zip((times, lats, lons), tail, strict=True))
-    return times.astype(np.int64), lats, lons
+        times, lats, lons = np.append(times, tail[0]), np.append(lats, tail[1]), np.append(lons, tail[2])
+    return times, lats, lons
 
 
 def _thin(pieces: Mapping[str, list[Piece]], vessels: list[str]) -> tuple[float, dict[str, list[list[int]]]]:

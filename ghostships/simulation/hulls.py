@@ -20,6 +20,11 @@ FIRST_IMO = 300_010
 """First six digits of the invented IMO numbers: numbers that begin with 3 were never issued. Check digits are valid."""
 
 PRIMORYE = ("VOSTOCHNY", "DUNAY", "VLADIVOSTOK", "NAKHODKA", "SLAVYANKA", "ZARUBINO", "POSYET")
+"""Where traders and look-alikes are at home."""
+
+ELSEWHERE = ("CHONGJIN", "WONSAN", "BUSAN", "NIIGATA", "KHOLMSK")
+"""Other ports of the route that simulated ships call at."""
+
 _TRADER_HOMES = ("VOSTOCHNY", "DUNAY", "VOSTOCHNY", "DUNAY", "VLADIVOSTOK")
 # fmt: off
 _NAMES = (

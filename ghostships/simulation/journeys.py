@@ -295,8 +295,12 @@ def _trip(log: _Log, scenario: Scenario, goes_on: bool) -> None:
         log.silences.pop()
         start = carried.start_s
     else:
-        before = max((s.end_s for s in log.silences), default=-np.inf)
-        start = max(start, before + 0.5 * HOUR)
+        # Heard for a while between two silences, and silent again before it leaves the home waters.
+        latest = left - HOUR
+        log.silences = [
+            s if s.end_s <= latest else Silence(s.start_s, max(latest, s.start_s), s.cause) for s in log.silences
+        ]
+        start = max(start, max((s.end_s for s in log.silences), default=-np.inf) + 0.5 * HOUR)
     if rng.random() < scenario.p_short_reappearance:
         peep = (at_roads - 0.3 * out_s) if rng.random() < 0.5 else leaving + 0.3 * back_s
         log.off(start, peep, "trip")

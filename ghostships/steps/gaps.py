@@ -40,7 +40,8 @@ def find(
 
     One row per silence (`tables.GAPS`). A silence that lasts until `as_of_utc` is an open gap. `gap_id` hashes the ship and the
     position that opens the gap, nothing else, so it stays the same when the gap closes or the threshold changes. `vessels` gives
-    names and IMO numbers. `distance_nm`, `expected_heard` and `p_off` are null and `n_other_ships_heard` is 0: later steps know better.
+    names and IMO numbers. `distance_nm`, `expected_heard` and `p_off` are null and `n_other_ships_heard` is 0: later steps know
+    better.
 
     Limits: a ship never heard with a position has no place and so no gap. No gap joins two hulls. A track of a shared number that
     ends where several tracks fitted (`lost`), or that was heard for less than a day, is not called silent at the end of the data.

@@ -24,16 +24,27 @@ from ghostships.inference.joint import Weighed
 from ghostships.routes import Port, Route
 
 US = units.US_PER_HOUR
+ONE_LOOK_H = 2.0
 DURATION_PRIOR_GAPS = 20.0
 DURATION_SLOPE = 0.7
 DURATION_WIDTH = 0.3
 """Durations of silences in general: a Pareto law worth 20 silences, and the run's own smoothed by this width (in log h)."""
 
 
-def looks(scenes: pd.DataFrame, sightings: pd.DataFrame, port: Port, route: Route) -> list[tuple[int, float, str]]:
-    """Pictures of a port: (time in microseconds, chance of seeing a ship at its berths, scene id).
+@dataclass(frozen=True)
+class Watch:
+    """Looks at one port in order of time: (time in microseconds, chance of seeing a ship at its berths, id), and the look that
+    each scene belongs to."""
+
+    looks: tuple[tuple[int, float, str], ...]
+    of_scene: dict[str, str]
+
+
+def looks(scenes: pd.DataFrame, sightings: pd.DataFrame, port: Port, route: Route) -> Watch:
+    """Pictures of a port.
 
     A listed scene counts over the berths it covers; an "absent" sighting is a picture too, the only kind published reports have.
+    Pictures taken within two hours are one look: a ship hidden from one (a crane, a shadow, haze) is mostly hidden from all.
     """
     found: list[tuple[int, float, str]] = []
     points = [(port.lon_deg, port.lat_deg), *((b.lon_deg, b.lat_deg) for b in port.berths)]
@@ -49,10 +60,18 @@ def looks(scenes: pd.DataFrame, sightings: pd.DataFrame, port: Port, route: Rout
         if row.end_utc - row.start_utc <= pd.Timedelta(days=1):
             p = route.sensor(_text(row.sensor)).p_detect_berth
             found.append(((row.start_utc.value + row.end_utc.value) // 2000, p, str(row.sighting_id)))
-    return sorted(found)
+    kept: list[tuple[int, float, str]] = []
+    of_scene: dict[str, str] = {}
+    for at, p, scene in sorted(found):
+        if kept and at - kept[-1][0] <= ONE_LOOK_H * US:
+            kept[-1] = (kept[-1][0], max(kept[-1][1], p), kept[-1][2])
+        else:
+            kept.append((at, p, scene))
+        of_scene[scene] = kept[-1][2]
+    return Watch(tuple(kept), of_scene)
 
 
-def watched_hours(port_looks: list[tuple[int, float, str]], stays: histories.Stays, span_h: float) -> float:
+def watched_hours(port_looks: tuple[tuple[int, float, str], ...], stays: histories.Stays, span_h: float) -> float:
     """Hours of the span in which an arriving hull would have been seen: the sum of that chance over arrival times."""
     if not port_looks or span_h <= 0:
         return 0.0
@@ -111,13 +130,13 @@ def weigh(
     """
     usable = gaps[gaps["state"] != "void"].sort_values("gap_id")
     calls = port_calls.sort_values("call_id").reset_index(drop=True)
-    known, windows = _known(calls, sightings, scenes, route)
+    by_port = {port.id: looks(scenes, sightings, port, route) for port in route.ports}
+    known, windows = _known(calls, sightings, by_port, route)
     cases = _cases(usable, reach, calls, windows, route, as_of_us)
     span_h = _span_h(gaps, scenes, as_of_us)
-    by_port = {port.id: looks(scenes, sightings, port, route) for port in route.ports}
     # Published sightings are positive only: rates of unknown hulls are learned where scenes are listed, and only there.
     watched_h = {
-        port.id: watched_hours(by_port[port.id], stays_of(port, route), span_h) if len(scenes) else 0.0
+        port.id: watched_hours(by_port[port.id].looks, stays_of(port, route), span_h) if len(scenes) else 0.0
         for port in route.ports
     }
     ships = vessels.set_index("vessel_key")
@@ -181,19 +200,17 @@ def _span_h(gaps: pd.DataFrame, scenes: pd.DataFrame, as_of_us: int) -> float:
 
 
 def _known(
-    calls: pd.DataFrame, sightings: pd.DataFrame, scenes: pd.DataFrame, route: Route
+    calls: pd.DataFrame, sightings: pd.DataFrame, by_port: dict[str, Watch], route: Route
 ) -> tuple[list[joint.Known], list[tuple[list[tuple[int, int]], list[str], list[float]]]]:
     """Each call as the joint solution meets it, and its windows [microseconds], scenes and chances of detection."""
     by_id = sightings.set_index("sighting_id")
-    listed = set(scenes["scene_id"]) if len(scenes) else set()
     middle = (route.priors.trade_length_min_m + route.priors.trade_length_max_m) / 2
     known, windows = [], []
     for call in calls.itertuples(index=False):
         port = route.port(str(call.port).split("|")[0])
         rows = by_id.loc[list(call.sighting_ids)].sort_values(["start_utc", "end_utc"])
         spans: list[tuple[int, int]] = []
-        scene_ids: list[str] = []
-        p_detects: list[float] = []
+        seen_in: dict[str, float] = {}
         groups: set[str] = set()
         for sighting_id, row in rows.iterrows():
             # Rows of one picture or ship-day are one observation: the first stands for all.
@@ -202,19 +219,20 @@ def _known(
                 continue
             groups.add(group)
             spans.append((row["start_utc"].value // 1000, row["end_utc"].value // 1000))
-            scene = _text(row["scene_id"])
-            if scene in listed and scene is not None:
-                scene_ids.append(scene)
-                p_detects.append(route.sensor(_text(row["sensor"])).p_detect_berth)
+            look = by_port[port.id].of_scene.get(_text(row["scene_id"]) or "")
+            if look is not None:
+                seen_in[look] = route.sensor(_text(row["sensor"])).p_detect_berth
         sigma = call.length_sigma_m if call.length_sigma_m == call.length_sigma_m else 0.0
         spread = math.hypot(route.priors.hull_length_sd_m, sigma)
         length = float(call.length_m)
         background = factors.normal(length, middle, spread) if length == length else 1.0
-        place = histories.Place(port.id, True, 0, 0, stays_of(port, route), (), ())
         zero = spans[0][0]
-        seen = histories.Seen(
-            0, tuple(((a - zero) / US, (b - zero) / US) for a, b in spans), frozenset(), tuple(p_detects)
-        )
+        # The hull that nobody knows is charged for the pictures that missed it, exactly as a ship is.
+        others = tuple(histories.Look((t - zero) / US, p, look) for t, p, look in by_port[port.id].looks)
+        place = histories.Place(port.id, True, 0, 0, stays_of(port, route), others, ())
+        scene_ids, p_detects = list(seen_in), list(seen_in.values())
+        hours = tuple(((a - zero) / US, (b - zero) / US) for a, b in spans)
+        seen = histories.Seen(0, hours, frozenset(scene_ids), tuple(p_detects))
         mass = histories.unknown_hull_mass(place, seen)
         known.append(joint.Known(port.id, port.id == route.dark_port_id, mass, length, sigma, max(background, 1e-6)))
         windows.append((spans, scene_ids, p_detects))
@@ -260,7 +278,7 @@ def _silence(
     case: _Case,
     calls: pd.DataFrame,
     windows: list[tuple[list[tuple[int, int]], list[str], list[float]]],
-    by_port: dict[str, list[tuple[int, float, str]]],
+    by_port: dict[str, Watch],
     route: Route,
     legs_nm: pd.DataFrame,
     durations: _Durations,
@@ -293,7 +311,7 @@ def _silence(
         until = case.start_us + case.duration_h * US
         looked = tuple(
             histories.Look((t - case.start_us) / US, p, scene)
-            for t, p, scene in by_port[port_id]
+            for t, p, scene in by_port[port_id].looks
             if case.start_us <= t <= until
         )
         is_dark = port_id == route.dark_port_id
@@ -381,7 +399,7 @@ def _fixed_factors(
     length = fleet["length_m"].astype("float64")
     sized = _share(length.between(priors.trade_length_min_m, priors.trade_length_max_m), length.notna())
     drafts = draughts.set_index("gap_id")
-    change = drafts["after_m"] - drafts["before_m"]
+    change = (drafts["after_m"] - drafts["before_m"]).reindex(gap_ids)
     deeper = _share(change >= factors.DRAUGHT_CHANGE_M, change.notna())
     lighter = _share(change <= -factors.DRAUGHT_CHANGE_M, change.notna())
     moved = pd.Series([c.gap.distance_gc_nm for c in cases if c.is_feasible], dtype=float)

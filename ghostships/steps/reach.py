@@ -70,7 +70,8 @@ def _speed_of(vessel_key: pd.Series, fastest_kn: pd.Series | Mapping[str, float]
 
 
 def _hours_between(start: pd.Series, end: pd.Series) -> Floats:
-    return ((end - start).dt.total_seconds() / 3600).to_numpy(dtype=np.float64, na_value=np.nan)
+    hours = (end - start).dt.total_seconds() / 3600
+    return np.asarray(hours.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
 
 
 def _shifted(times: pd.Series, hours: Floats) -> pd.Series:
@@ -166,7 +167,7 @@ def speeds(
     under_way_kn
         slower reports are manoeuvres and anchor swing.
     believable_kn
-        faster reports are noise, left out and not cut down: no cargo ship or passenger ferry does more (route policy `max_speed_kn`).
+        faster reports are noise, left out and not cut down: no cargo ship or ferry does more (route policy `max_speed_kn`).
     quantile
         98 % ignores the odd wrong report, and speed gained in a following current (method.md 4).
     """

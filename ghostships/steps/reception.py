@@ -166,8 +166,9 @@ def judge(
     """Say of each silence how often the ship should have been heard, and so whether its transponder was off.
 
     One row per gap, in the order of `gaps`: `gap_id`, `expected_heard` [h], `p_off`, `n_other_ships_heard`, `state`, `because`.
-    `p_off` is a lower bound. It is null where the data cannot say: chosen ships only (`scope` selected), a feed that was down, fewer than
-    three other ships near the course, less than one expected hour, or messages under the same number from elsewhere meanwhile.
+    `p_off` is a lower bound. It is null where the data cannot say: chosen ships only (`scope` selected), a feed that was down,
+    fewer than
+    than three other ships near the course, less than one expected hour, or messages under the same number from elsewhere meanwhile.
     """
     rows: list[dict[str, object]] = []
     states = dict(zip(gaps["gap_id"], gaps["state"], strict=True))
@@ -262,7 +263,7 @@ def _nm(a: Floats, b: Floats) -> Floats:
 
 
 def _cells(rows: pl.DataFrame, waters: sea.Sea, area: Area) -> tuple[Floats, Ints]:
-    """Centres and ids of the cells a ship may be in, sorted by id: those where one was heard, and the water within two cells of them.
+    """Centres and ids of the cells a ship may be in, sorted by id: those where one was heard, and the water within two cells.
 
     Water farther off need not be listed: to be there a ship passes the rim, where nobody was heard either. Outside the area of the
     route nothing is known, so a ship may be there.
@@ -283,10 +284,10 @@ def _cells(rows: pl.DataFrame, waters: sea.Sea, area: Area) -> tuple[Floats, Int
         (lat < area.lat_min_deg) | (lat > area.lat_max_deg) | (lon < area.lon_min_deg) | (lon > area.lon_max_deg)
     )
     # Nine points of a cell: a cove in a corner is enough to lie in.
-    for up in (-0.3, 0.0, 0.3):
-        for right in (-0.3, 0.0, 0.3):
+    for north in (-0.3, 0.0, 0.3):
+        for east in (-0.3, 0.0, 0.3):
             width = CELL_DEG / np.cos(np.radians(lat))
-            possible |= waters.is_water(lat + up * CELL_DEG, lon + right * width)
+            possible |= waters.is_water(lat + north * CELL_DEG, lon + east * width)
     ids = ids[possible]
     return _unit(*sea.cell_centre(ids)), ids
 

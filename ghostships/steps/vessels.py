@@ -1,7 +1,7 @@
 """Positions and registry -> vessels: what each ship said of itself, and which lists name it.
 
-Everything here is what was sent or listed, and it may be wrong or a lie: names and numbers are untrusted text. Of several values the one
-sent most often is shown, the others are listed; nothing is merged.
+Everything here is what was sent or listed, and it may be wrong or a lie: names and numbers are untrusted text. Of several values
+the one sent most often is shown, the others are listed; nothing is merged.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def describe(
 ) -> pd.DataFrame:
     """Say who each ship claims to be.
 
-    One row per `vessel_key` (`tables.VESSELS`). A list names a ship when the IMO number, the MMSI or the whole name agrees (case, accents,
-    spaces and punctuation aside); the hit says by which. `segments` and `vessel_class` (`clean.vessel_class`) add what casts doubt on the
-    identity. `n_gaps` and `n_trips` are 0: later steps know better. Limits: call signs are not looked up, and names never link two
-    ships.
+    One row per `vessel_key` (`tables.VESSELS`). A list names a ship when the IMO number, the MMSI or the whole name agrees (case,
+    accents, spaces and punctuation aside); the hit says by which. `segments` and `vessel_class` (`clean.vessel_class`) add what
+    casts doubt on the identity. `n_gaps` and `n_trips` are 0: later steps know better. Limits: call signs are not looked up, and
+    names never link two ships.
     """
     ships = (
         positions.group_by("vessel_key")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +29,9 @@ class Story:
 
 
 STORIES = [
-    Story("marinecadastre.csv", "marinecadastre", 6, 2, 1, {"field_count": 1, "mmsi_not_nine_digits": 1, "null_island": 1}),
+    Story(
+        "marinecadastre.csv", "marinecadastre", 6, 2, 1, {"field_count": 1, "mmsi_not_nine_digits": 1, "null_island": 1}
+    ),
     Story("marinecadastre_2025.csv", "marinecadastre_2025", 3, 2, 0, {"time_format": 1}),
     Story("noaa_extract.csv", "noaa_extract", 43, 41, 0, {"coord_missing": 1, "coord_range": 1}),
     Story("dma.csv", "dma", 5, 3, 0, {"header_repeat": 1, "mmsi_not_nine_digits": 1}),
@@ -71,7 +74,11 @@ def test_a_dialect_accounts_for_every_row(story: Story, fixtures: Path) -> None:
     positions, account = one(fixtures, story.file)
     assert account.refused is None
     assert account.dialect == story.dialect
-    assert (account.n_read, account.n_accepted, account.n_duplicate) == (story.n_read, story.n_accepted, story.n_duplicate)
+    assert (account.n_read, account.n_accepted, account.n_duplicate) == (
+        story.n_read,
+        story.n_accepted,
+        story.n_duplicate,
+    )
     assert account.n_rejected == story.rejected
     assert positions.columns == tables.POSITIONS.names
     assert dict(positions.schema) == tables.POSITIONS.polars_schema
@@ -195,5 +202,24 @@ def test_inspect_says_which_dialect_and_why_and_what_would_be_refused(fixtures: 
     assert "type_of_mobile" in seen.why
     assert seen.columns["# Timestamp"] == "time"
     assert "ROT" in seen.unknown
-    assert [(r.rule, r.n_rows, r.example_row) for r in seen.rejects] == [("header_repeat", 1, 6), ("mmsi_not_nine_digits", 1, 5)]
+    assert [(r.rule, r.n_rows, r.example_row) for r in seen.rejects] == [
+        ("header_repeat", 1, 6),
+        ("mmsi_not_nine_digits", 1, 5),
+    ]
     assert "Base Station" in seen.rejects[1].example_raw
+
+
+def test_the_page_on_dialects_lists_every_rule(pytestconfig: pytest.Config) -> None:
+    """Whoever finds a rule in `rejects` finds it in the documentation, and nothing there is invented."""
+    page = (pytestconfig.rootpath / "docs" / "dialects.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"`([a-z_]+)`", page.split("## Rules of rows")[1]))
+    code = "".join(
+        (pytestconfig.rootpath / "ghostships" / "readers" / f"{name}.py").read_text(encoding="utf-8")
+        for name in ("ais", "jsonl", "messages", "nmea", "text", "times")
+    )
+    known = set(re.findall(r'(?:lit\(|reject\(row, |rule = |\(row, |odd\[|\d\), |return \[\], \w+, )"([a-z_]+)"', code))
+    known |= set(re.findall(r'"([a-z_]+)" if ', code)) & listed | set(re.findall(r'else "([a-z_]+)"', code)) & listed
+    used = {rule for story in STORIES for rule in story.rejected}
+    assert used <= listed
+    assert {rule for rule in listed if f'"{rule}"' not in code} == set()
+    assert {rule for rule in known if rule.split("_")[0] in ("mmsi", "id", "time", "coord", "nmea")} <= listed

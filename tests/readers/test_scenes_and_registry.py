@@ -82,7 +82,8 @@ def test_a_registry_keeps_list_and_date(tmp_path: Path) -> None:
 
 def test_opensanctions_and_ofac_shapes_are_read(tmp_path: Path) -> None:
     """Entities that are not ships are refused as such, not lost; numbers are found inside remarks."""
-    text = '{"caption":"SIM ONE","schema":"Vessel","properties":{"imoNumber":["IMO9161003"],"mmsi":["999000001"]},"datasets":["b","a"]}\n'
+    text = '{"caption":"SIM ONE","schema":"Vessel","datasets":["b","a"],'
+    text += '"properties":{"imoNumber":["IMO9161003"],"mmsi":["999000001"]}}\n'
     text += '{"caption":"A PERSON","schema":"Person","properties":{},"datasets":["a"]}\n'
     found, broken = ships(tmp_path, text, "entities.json")
     assert [(s["vessel_name"], s["imo"], s["mmsi"], s["list"]) for s in found] == [

@@ -66,7 +66,8 @@ def test_an_uncertain_port_is_one_port_left_open(tmp_path: Path, text: str) -> N
 
 def test_places_name_ports_and_berths_only_as_far_as_they_are_exact(tmp_path: Path) -> None:
     """A 50 m place at the pier names the pier; a gazetteer point or a 3 km place names the port only."""
-    text = "id,time,lat,lon,position_sigma_m\na,2025-02-20T02:00:00Z,42.229,130.284,50\nb,2025-02-20T02:00:00Z,42.229,130.284,3000\n"
+    text = "id,time,lat,lon,position_sigma_m\na,2025-02-20T02:00:00Z,42.229,130.284,50\n"
+    text += "b,2025-02-20T02:00:00Z,42.229,130.284,3000\n"
     found = read(tmp_path, text + "c,2025-02-20T02:00:00Z,42.2271,130.2826,\nd,2025-02-20T02:00:00Z,41.0,131.0,\n")[0]
     assert found["port"].tolist()[:3] == ["NAJIN"] * 3
     assert found["berth"].fillna("").tolist() == ["NAJIN_PIER2", "", "", ""]
@@ -131,10 +132,22 @@ def test_ids_made_up_for_rows_without_one_do_not_depend_on_their_order(tmp_path:
 @pytest.mark.parametrize(
     ("header", "row"),
     [
-        ("scene_id,timestamp,lat,lon,presence_score,length_m,mmsi,matching_score", "X,2025-02-20 02:00:00 UTC,42.2295,130.2845,0.9,110,,"),
-        ("event_id,event_type,start_time,latitude,longitude,estimated_length,satellite_name", "e,sar,2025-02-20T02:00:00+00:00,42.2295,130.2845,110,S1A"),
-        ("detect_lat,detect_lon,vessel_length_m,scene_id", "42.2295,130.2845,110,S1A_IW_GRDH_1SDV_20250220T020000_20250220T020000_0_0_0"),
-        ("ID;Latitude;Longitude;Acquisition Time;Ship length (m)", "k;42.2295;130.2845;2025-02-20T11:00:00+09:00;110"),
+        (
+            "scene_id,timestamp,lat,lon,presence_score,length_m,mmsi,matching_score",
+            "X,2025-02-20 02:00:00 UTC,42.2295,130.2845,0.9,110,,",
+        ),
+        (
+            "event_id,event_type,start_time,latitude,longitude,estimated_length,satellite_name",
+            "e,sar,2025-02-20T02:00:00+00:00,42.2295,130.2845,110,S1A",
+        ),
+        (
+            "detect_lat,detect_lon,vessel_length_m,scene_id",
+            "42.2295,130.2845,110,S1A_IW_GRDH_1SDV_20250220T020000_20250220T020000_0_0_0",
+        ),
+        (
+            "ID;Latitude;Longitude;Acquisition Time;Ship length (m)",
+            "k;42.2295;130.2845;2025-02-20T11:00:00+09:00;110",
+        ),
     ],
     ids=["gfw", "skylight", "xview3", "ksat"],
 )  # fmt: skip

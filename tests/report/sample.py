@@ -1,3 +1,4 @@
+# ruff: noqa: E501, PD011
 """A small made-up result: invented ships, three trips of each tier, and a way to put any text into every text field.
 
 The numbers are hand-made, but they obey the declarations: evidence adds up to p, matches of one sighting sum to 1.
@@ -68,14 +69,102 @@ SILENCES = [
 ]
 # Tier, ship, silence, call, evidence bits, flagged
 TRIPS = [
-    ("seen", 0, 0, 0, [("prior", -5.044, "about 1 silence in 34 that fits holds a call at Najin, learned from this run"), ("reception", 2.6, "other ships within 25 km were heard in 57 of these 74 hours; even on the quietest course this ship should have been heard in at least 9; it was heard in 0"), ("reach", 0.9, "needs 8.1 kn, does 13.2 kn; 31 h to spare"), ("sighting", 5.2, "a ship of 121 ± 10 m at Pier 2; the register says 118 m; 2 other silent ships could have been it"), ("draught", 1.1, "5.2 m before, 6.9 m after: deeper, as after loading"), ("habit", 1.35, "1 pictured call in 1 other silence of this ship"), ("watch_list", 0.0, "on no list given"), ("competition", -0.72, "another silent ship explains part of the same picture")], True),
-    ("seen", 0, 1, 1, [("prior", -5.044, "about 1 silence in 34"), ("reception", 2.2, "should have been heard in at least 7 hours"), ("sighting", 4.4, "a ship of 117 ± 10 m at Pier 1"), ("habit", 1.2, "1 pictured call in 1 other silence"), ("competition", -0.4, "shared with one other ship")], True),
-    ("seen", 1, 2, 2, [("prior", -5.044, "about 1 silence in 34"), ("reception", 1.9, "should have been heard in at least 6 hours"), ("sighting", 2.6, "a ship of 104 ± 10 m; the register says 96 m"), ("competition", -0.9, "two silent ships fit this picture")], False),
-    ("inferred", 2, 3, None, [("prior", -5.044, "about 1 silence in 34"), ("reception", 2.1, "should have been heard in at least 6 hours"), ("reach", 0.8, "needs 9.4 kn, does 14.0 kn"), ("draught", 1.3, "5.0 m before, 6.6 m after"), ("next_port", 1.6, "next heard at Dunay"), ("no_picture", 0.0, "nobody looked")], True),
-    ("inferred", 2, 4, None, [("prior", -5.044, "about 1 silence in 34"), ("reception", 0.0, "too few other ships to say"), ("reach", 0.5, "needs 10.2 kn")], False),
-    ("inferred", 3, 5, None, [("prior", -5.044, "about 1 silence in 34"), ("absent", -1.8, "a clear picture shows no ship at any berth")], False),
+    (
+        "seen",
+        0,
+        0,
+        0,
+        [
+            ("prior", -5.044, "about 1 silence in 34 that fits holds a call at Najin, learned from this run"),
+            (
+                "reception",
+                2.6,
+                "other ships within 25 km were heard in 57 of these 74 hours; even on the quietest course this ship should have been heard in at least 9; it was heard in 0",
+            ),
+            ("reach", 0.9, "needs 8.1 kn, does 13.2 kn; 31 h to spare"),
+            (
+                "sighting",
+                5.2,
+                "a ship of 121 ± 10 m at Pier 2; the register says 118 m; 2 other silent ships could have been it",
+            ),
+            ("draught", 1.1, "5.2 m before, 6.9 m after: deeper, as after loading"),
+            ("habit", 1.35, "1 pictured call in 1 other silence of this ship"),
+            ("watch_list", 0.0, "on no list given"),
+            ("competition", -0.72, "another silent ship explains part of the same picture"),
+        ],
+        True,
+    ),
+    (
+        "seen",
+        0,
+        1,
+        1,
+        [
+            ("prior", -5.044, "about 1 silence in 34"),
+            ("reception", 2.2, "should have been heard in at least 7 hours"),
+            ("sighting", 4.4, "a ship of 117 ± 10 m at Pier 1"),
+            ("habit", 1.2, "1 pictured call in 1 other silence"),
+            ("competition", -0.4, "shared with one other ship"),
+        ],
+        True,
+    ),
+    (
+        "seen",
+        1,
+        2,
+        2,
+        [
+            ("prior", -5.044, "about 1 silence in 34"),
+            ("reception", 1.9, "should have been heard in at least 6 hours"),
+            ("sighting", 2.6, "a ship of 104 ± 10 m; the register says 96 m"),
+            ("competition", -0.9, "two silent ships fit this picture"),
+        ],
+        False,
+    ),
+    (
+        "inferred",
+        2,
+        3,
+        None,
+        [
+            ("prior", -5.044, "about 1 silence in 34"),
+            ("reception", 2.1, "should have been heard in at least 6 hours"),
+            ("reach", 0.8, "needs 9.4 kn, does 14.0 kn"),
+            ("draught", 1.3, "5.0 m before, 6.6 m after"),
+            ("next_port", 1.6, "next heard at Dunay"),
+            ("no_picture", 0.0, "nobody looked"),
+        ],
+        True,
+    ),
+    (
+        "inferred",
+        2,
+        4,
+        None,
+        [
+            ("prior", -5.044, "about 1 silence in 34"),
+            ("reception", 0.0, "too few other ships to say"),
+            ("reach", 0.5, "needs 10.2 kn"),
+        ],
+        False,
+    ),
+    (
+        "inferred",
+        3,
+        5,
+        None,
+        [("prior", -5.044, "about 1 silence in 34"), ("absent", -1.8, "a clear picture shows no ship at any berth")],
+        False,
+    ),
     ("pictures_only", None, None, 3, [], False),
-    ("pictures_only", None, None, 4, [("prior", -1.0, "named by one publisher"), ("name_read", 3.2, "read by an analyst: SIM BARGE 3")], False),
+    (
+        "pictures_only",
+        None,
+        None,
+        4,
+        [("prior", -1.0, "named by one publisher"), ("name_read", 3.2, "read by an analyst: SIM BARGE 3")],
+        False,
+    ),
     ("pictures_only", None, None, 5, [], False),
     ("unattributed", None, None, 6, [], False),
     ("unattributed", None, None, 7, [], False),
@@ -84,10 +173,14 @@ TRIPS = [
 CALL_HOURS = [86.0, 246.0, 128.0, 20.0, 170.0, 290.0, 60.0, 200.0, 330.0]
 
 
-def _wander(rng: np.random.Generator, a: tuple[float, float], b: tuple[float, float], n: int) -> list[tuple[float, float]]:
+def _wander(
+    rng: np.random.Generator, a: tuple[float, float], b: tuple[float, float], n: int
+) -> list[tuple[float, float]]:
     share = np.linspace(0, 1, n)
     bend = np.sin(share * np.pi) * rng.uniform(-0.12, 0.12)
-    return [(a[0] + s * (b[0] - a[0]) - 0.2 * w, a[1] + s * (b[1] - a[1]) + w) for s, w in zip(share, bend, strict=True)]
+    return [
+        (a[0] + s * (b[0] - a[0]) - 0.2 * w, a[1] + s * (b[1] - a[1]) + w) for s, w in zip(share, bend, strict=True)
+    ]
 
 
 def _tracks(n_context: int) -> tuple[list[dict[str, Any]], dict[int, tuple[float, float]]]:
@@ -346,4 +439,43 @@ def poisoned(payload: str) -> Result:
     made.manifest["inputs"] = [{"path": payload, "sha256": payload, "dialect": payload, "rows_read": payload}]
     made.manifest["thresholds"] = {payload: payload, "min_gap_h": 6.0}
     made.manifest["scope"] = made.manifest["ghostships"] = made.manifest["as_of_utc"] = payload
+    return made
+
+
+def large(*, n_ships: int, n_points: int, n_gaps: int) -> Result:
+    """The made-up run with the traffic of a busy coast added: what the page must still be able to hold."""
+    made = result(n_context=0)
+    rng = np.random.default_rng(11)
+    each, gaps_each = n_points // n_ships, -(-n_gaps // n_ships)
+    parts, gaps, ships = [], [], []
+    for i in range(n_ships):
+        key = f"mmsi:9990004{i:03d}" if i else SHIPS[0][0]
+        hours = np.sort(rng.uniform(0, 1440, each))
+        lats = np.clip(42 + np.cumsum(rng.normal(0, 0.004, each)), 35, 47)
+        lons = np.clip(132 + np.cumsum(rng.normal(0, 0.006, each)), 127, 141)
+        times = pd.Series(pd.Timestamp(T0) + pd.to_timedelta(np.round(hours * 3600), unit="s"))
+        parts.append(
+            pd.DataFrame(
+                {"vessel_key": key, "segment_id": f"S-L{i}", "time_utc": times, "lat_deg": lats, "lon_deg": lons}
+            )
+        )
+        for k in range(gaps_each if len(gaps) + gaps_each <= n_gaps else n_gaps - len(gaps)):
+            at_ = 50 * k + rng.uniform(0, 10)
+            gaps.append(
+                {**_gaps()[0], "gap_id": f"G-L{i}-{k}", "vessel_key": key, "segment_id": f"S-L{i}", "start_utc": at(at_),
+                 "end_utc": at(at_ + 8), "duration_h": 8.0}
+            )  # fmt: skip
+        if i:
+            ships.append({"vessel_key": key, "vessel_name": f"SIM L{i}", "n_gaps": gaps_each, "n_trips": 0})
+    made.tables["tracks"] = pd.concat([made.tables["tracks"], *parts]).astype({"time_utc": "datetime64[us, UTC]"})
+    made.tables["gaps"] = pd.concat([made.tables["gaps"], frame(tables.GAPS, gaps)], ignore_index=True)
+    made.tables["vessels"] = pd.concat([made.tables["vessels"], frame(tables.VESSELS, ships)], ignore_index=True)
+    # A quarter of the ships with a trip: their tracks are kept point by point.
+    more = [
+        {**made.tables["round_trips"].iloc[5].to_dict(), "trip_id": f"T-L{i}", "vessel_key": f"mmsi:9990004{i:03d}"}
+        for i in range(1, n_ships // 4)
+    ]
+    made.tables["round_trips"] = pd.concat([made.tables["round_trips"], pd.DataFrame(more)], ignore_index=True).astype(
+        made.tables["round_trips"].dtypes.to_dict()
+    )
     return made

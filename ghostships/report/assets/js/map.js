@@ -140,7 +140,7 @@ function drawSightings(shown, own) {
       .addTo(subjectLayer);
     if (mine && kind === "vessel") {
       const ours = all.filter((s) => own.has(s.i)), lengths = ours.filter((s) => s.length_m).map((s) => Math.round(s.length_m));
-      labels.push({ at, text: "Ship seen" + (ours.length > 1 ? " ×" + ours.length : "") + (lengths.length ? ", " + [...new Set(lengths)].slice(0, 2).join(" and ") + " m" : ""), cls: "saw", rank: 1, gap: 16 });
+      labels.push({ at, text: "Ship seen" + (ours.length > 1 ? " ×" + ours.length : "") + (lengths.length ? ", " + [...new Set(lengths)].slice(0, 2).join(" and ") + " m" : ""), cls: "saw", rank: 1, gap: 24 });
     }
   });
 }

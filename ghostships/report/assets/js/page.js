@@ -61,9 +61,10 @@ function select(kind, row, { focus = false } = {}) {
   card.replaceChildren(...flat(kind === "trip" ? tripCard(row) : kind === "gap" ? gapCard(row) : kind === "call" ? callCard(row) : emptyCard()));
   card.scrollTop = 0;
   document.querySelectorAll(".trip").forEach((b) => b.setAttribute("aria-current", kind === "trip" && Number(b.dataset.i) === row.i));
+  drawTimeline(view);
+  map.invalidateSize({ animate: false, pan: false });
   frame(view);
   drawSubject(view);
-  drawTimeline(view);
   const longest = view.gaps.length ? view.gaps.reduce((a, b) => ((b.duration_h ?? 1e9) > (a.duration_h ?? 1e9) ? b : a)) : null;
   setMoment(longest ? firstTelling(longest) : view.t0);
   if (focus) card.focus({ preventScroll: true });
