@@ -69,7 +69,9 @@ def measure(words: Sequence[str], environment: dict[str, str]) -> list[Stage]:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{''.join(said)}")
     total_cpu = usage.ru_utime + usage.ru_stime
     stages.append(Stage(name, time.monotonic() - at, total_cpu - cpu, float("nan")))
-    stages.append(Stage("**all**", time.monotonic() - begun, total_cpu, usage.ru_maxrss / 1024))
+    # Forgetting a peak makes the kernel forget it in its account too: the largest of all is the peak of the process.
+    peak = max([usage.ru_maxrss / 1024, *(stage.peak_mib for stage in stages[:-1])])
+    stages.append(Stage("**all**", time.monotonic() - begun, total_cpu, peak))
     return stages
 
 

@@ -80,6 +80,17 @@ class Intake:
         return tuple(entry.refused for entry in self.entries if entry.refused)
 
     @property
+    def warnings(self) -> list[str]:
+        """Files that were read and gave nothing: an answer that rests on less than was handed in."""
+        said = []
+        for entry in self.entries:
+            if not entry.refused and not entry.accepted + entry.duplicate:
+                rules = ", ".join(sorted(entry.rejected))
+                why = f"none of its {entry.rows_read} rows could be used ({rules})" if rules else "no rows in it"
+                said.append(f"{entry.path}: {why}")
+        return said
+
+    @property
     def is_simulated(self) -> bool:
         """Whether any of it is invented: nothing made from it may pass as real."""
         invented = self.sightings["source"].astype("str").str.casefold().eq(SIMULATED).any()

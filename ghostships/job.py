@@ -224,6 +224,7 @@ def work(request: Request, out: Path | None, *, with_report: bool = True, stage:
     with stage("finding gaps, port calls and round trips"):
         result = pipeline.run(given, settings, Sea.of(route.area, platformdirs.user_cache_path("ghostships")))
     result = replace(result, rejects=read.settle(result.rejects))
+    result = replace(result, warnings=[*read.warnings, *result.warnings])
     manifest = _manifest(request, settings, read, result)
     if out is not None:
         with stage(f"writing {out}"):

@@ -182,11 +182,16 @@ def ship_size(length_m: float, *, low_m: float, high_m: float, p_if_trip: float,
     )
 
 
-def transponder(p_off: float, prior: float, sentence: str) -> Factor:
-    """A trip means that the transponder was off; how far the silence shows that (method, sections 2 and 3)."""
+def transponder(p_off: float, usual: float, sentence: str) -> Factor:
+    """A trip means that the transponder was off. How far this silence shows that, against the silences that fit (`usual`: their
+    mean): the level of the trade already counts how often such silences are switched off."""
     if p_off != p_off:
         return Factor("transponder", 0.0, f"cannot say whether the transponder was off: {sentence}")
-    return Factor("transponder", ratio_bits(p_off, prior), f"off with at least {p_off:.2f}: {sentence}")
+    return Factor(
+        "transponder",
+        ratio_bits(p_off, usual),
+        f"off with at least {p_off:.2f}, others that fit {usual:.2f} on average: {sentence}",
+    )
 
 
 def draught(before_m: float, after_m: float, *, deeper: tuple[float, float], lighter: tuple[float, float]) -> Factor:

@@ -174,13 +174,15 @@ def _wait_matrix(n: int, delay_steps: int, mean_h: float, step_h: float) -> Arra
     return np.where(late >= 0, waits, 0.0)
 
 
-def _wait(arrivals: Array, delay_steps: int, mean_h: float, step_h: float) -> Array:
-    """Spread departures over later arrivals: a fixed delay, then an exponential wait with a slow tail."""
-    if delay_steps >= len(arrivals):
-        return np.zeros_like(arrivals)
-    if len(arrivals) <= SMALL_GRID:
-        return arrivals @ _wait_matrix(len(arrivals), delay_steps, mean_h, step_h)
-    shifted = np.concatenate([np.zeros(delay_steps), arrivals[: len(arrivals) - delay_steps]])
+def _wait(departures: Array, delay_steps: int, mean_h: float, step_h: float) -> Array:
+    """Spread departures (last axis: time) over later arrivals: a fixed delay, then an exponential wait with a slow tail."""
+    n = departures.shape[-1]
+    if delay_steps >= n:
+        return np.zeros_like(departures)
+    if n <= SMALL_GRID:
+        return departures @ _wait_matrix(n, delay_steps, mean_h, step_h)
+    shifted = np.zeros_like(departures)
+    shifted[..., delay_steps:] = departures[..., : n - delay_steps]
     quick, slow = _geometric(mean_h, step_h), _geometric(mean_h * LONG_FACTOR, step_h)
     spread: Array = (1 - LONG_SHARE) * lfilter([1 - quick], [1, -quick], shifted)
     spread += LONG_SHARE * lfilter([1 - slow], [1, -slow], shifted)
@@ -189,9 +191,10 @@ def _wait(arrivals: Array, delay_steps: int, mean_h: float, step_h: float) -> Ar
 
 def _wait_back(values: Array, delay_steps: int, mean_h: float, step_h: float) -> Array:
     """The same, read backwards: what a departure is worth when arrivals are worth `values`."""
-    if len(values) <= SMALL_GRID and delay_steps < len(values):
-        return _wait_matrix(len(values), delay_steps, mean_h, step_h) @ values
-    return _wait(values[::-1], delay_steps, mean_h, step_h)[::-1]
+    n = values.shape[-1]
+    if n <= SMALL_GRID and delay_steps < n:
+        return values @ _wait_matrix(n, delay_steps, mean_h, step_h).T
+    return _wait(values[..., ::-1], delay_steps, mean_h, step_h)[..., ::-1]
 
 
 @dataclass(frozen=True)
@@ -307,35 +310,32 @@ class Silence:
             matrix[block] += weight * values
         live = [p for p in range(n_places) if matrices[p] is not None]
         again = self.waits.p_another_call
-
-        def enter(place: int, called: int) -> float:
-            weight = self.places[place].visit_weight
-            return weight * again if called and self.places[place].is_dark else weight
-
-        # arrivals[called][place]: weight of arriving there, `called` = 1 once the dark port has been visited before.
-        total = np.zeros((2, n_places, n))
-        front = np.zeros((2, n_places, n))
+        # enter[p]: factor for arriving at p before and after the dark port has been visited (rows of all arrays below).
+        enter = np.array([[p.visit_weight, p.visit_weight * (again if p.is_dark else 1.0)] for p in self.places])
+        total = np.zeros((n_places, 2, n))
+        front = np.zeros((n_places, 2, n))
         for place in live:
-            front[0, place] = self._start[place] * enter(place, 0)
+            front[place, 0] = self._start[place] * enter[place, 0]
         count_front: list[dict[int, Array]] = []
         ends = np.zeros(2)
         counts: dict[int, float] = {}
         if count_calls:
-            count_front = [{0: front[0, p].copy()} for p in range(n_places)]
+            count_front = [{0: front[p, 0].copy()} for p in range(n_places)]
         for _ in range(n):
             total += front
             gone = np.zeros_like(front)
             for place in live:
-                matrix = matrices[place]
-                assert matrix is not None
+                gone[place] = front[place] @ matrices[place]
                 if self.places[place].is_dark:
-                    gone[1, place] = (front[0, place] + front[1, place]) @ matrix
-                else:
-                    gone[0, place] = front[0, place] @ matrix
-                    gone[1, place] = front[1, place] @ matrix
-                ends[0] += gone[0, place] @ self._end[place]
-                ends[1] += (1 - again) * (gone[1, place] @ self._end[place])
-            front = self._onward(gone, live, enter)
+                    gone[place, 1] += gone[place, 0]
+                    gone[place, 0] = 0.0
+                ends += (gone[place] @ self._end[place]) * (1.0, 1 - again)
+            front = np.zeros_like(front)
+            for start in live:
+                for goal in live:
+                    if goal != start or self.places[start].is_dark:
+                        arrive = _wait(gone[start], int(self._legs[start, goal]), self._mean(start, goal), self.step_h)
+                        front[goal] += enter[goal][:, None] * arrive
             if front.sum() <= NEGLIGIBLE * total.sum():
                 break
         other = self.density + ends[0]
@@ -353,21 +353,9 @@ class Silence:
             n_calls = n_calls / n_calls.sum()
         return Verdict(trip, other, by_call, n_calls)
 
-    def _onward(self, gone: Array, live: list[int], enter: object) -> Array:
-        """Arrivals at the next port, from departures."""
-        assert callable(enter)
-        front = np.zeros_like(gone)
-        for start in live:
-            for called in (0, 1):
-                if not gone[called, start].any():
-                    continue
-                for goal in live:
-                    if goal == start and not self.places[start].is_dark:
-                        continue
-                    mean = self.waits.between_mean_h if goal == start else self.waits.before_mean_h
-                    arrive = _wait(gone[called, start], int(self._legs[start, goal]), mean, self.step_h)
-                    front[called, goal] += enter(goal, called) * arrive
-        return front
+    def _mean(self, start: int, goal: int) -> float:
+        """Mean time lost on the way: between two calls at the dark port there is a stay at home, of unknown length."""
+        return self.waits.between_mean_h if goal == start else self.waits.before_mean_h
 
     def _shares(
         self,
@@ -377,44 +365,36 @@ class Silence:
         used: dict[int, float],
         odds: float,
         whole: float,
-        enter: object,
+        enter: Array,
     ) -> dict[int, float]:
         """Backward pass: what each departure is worth, and with it the share of histories that explain each call."""
-        assert callable(enter)
         n_places, n = len(self.places), len(self.grid)
-        again = self.waits.p_another_call
-        worth = np.zeros((2, n_places, n))
+        worth = np.zeros((n_places, 2, n))
         new = np.zeros_like(worth)
         for place in live:
-            new[0, place] = self._end[place]
-            new[1, place] = odds * (1 - again) * self._end[place]
+            new[place, 0] = self._end[place]
+            new[place, 1] = odds * (1 - self.waits.p_another_call) * self._end[place]
         for _ in range(n):
             worth += new
             previous = np.zeros_like(worth)
             for goal in live:
                 matrix = matrices[goal]
                 assert matrix is not None
-                for called in (0, 1):
-                    after = 1 if self.places[goal].is_dark else called
-                    value = enter(goal, called) * (matrix @ new[after, goal])
-                    if not value.any():
-                        continue
-                    for start in live:
-                        if start == goal and not self.places[goal].is_dark:
-                            continue
-                        mean = self.waits.between_mean_h if goal == start else self.waits.before_mean_h
-                        previous[called, start] += _wait_back(value, int(self._legs[start, goal]), mean, self.step_h)
+                after = new[goal, [1, 1]] if self.places[goal].is_dark else new[goal]
+                value = enter[goal][:, None] * (after @ matrix.T)
+                for start in live:
+                    if start != goal or self.places[goal].is_dark:
+                        leg = int(self._legs[start, goal])
+                        previous[start] += _wait_back(value, leg, self._mean(start, goal), self.step_h)
             new = previous
             if new.sum() <= NEGLIGIBLE * worth.sum():
                 break
         shares: dict[int, float] = {}
         for call, weight in used.items():
             place, (rows, columns), values = self._seen[call]
-            if self.places[place].is_dark:
-                mass = (arrivals[0, place, rows] + arrivals[1, place, rows]) @ values @ worth[1, place, columns]
-            else:
-                mass = sum(arrivals[c, place, rows] @ values @ worth[c, place, columns] for c in (0, 1))
-            shares[call] = float(weight * mass / whole) if whole > 0 else 0.0
+            after = worth[place, [1, 1]] if self.places[place].is_dark else worth[place]
+            mass = float(((arrivals[place][:, rows] @ values) * after[:, columns]).sum())
+            shares[call] = weight * mass / whole if whole > 0 else 0.0
         return shares
 
     def _count(self, front: list[dict[int, Array]], matrices: list[Array | None], live: list[int]) -> dict[int, float]:
@@ -436,8 +416,7 @@ class Silence:
                     for goal in live:
                         if goal == place and not here.is_dark:
                             continue
-                        mean = self.waits.between_mean_h if goal == place else self.waits.before_mean_h
-                        arrive = _wait(gone, int(self._legs[place, goal]), mean, self.step_h)
+                        arrive = _wait(gone, int(self._legs[place, goal]), self._mean(place, goal), self.step_h)
                         factor = self.places[goal].visit_weight
                         factor *= again if after and self.places[goal].is_dark else 1.0
                         waiting = following[goal].setdefault(after, np.zeros(len(self.grid)))

@@ -159,7 +159,7 @@ def read(paths: Sequence[Path], *, dialect: str | None = None) -> AisDelivery:
     for account in files:
         assert account.n_read == account.n_accepted + account.n_duplicate + sum(account.n_rejected.values()), account
     refused = pl.concat(rejects) if rejects else tables.empty_polars(tables.REJECTS)
-    return AisDelivery(kept, refused.sort(tables.REJECTS.key), files)
+    return AisDelivery(kept, refused.sort(*tables.REJECTS.key, "raw"), files)
 
 
 def deduplicate(positions: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:

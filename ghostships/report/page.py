@@ -87,6 +87,8 @@ def _words(
     span = manifest.get("time_span") or manifest.get("span") or []
     if isinstance(span, Mapping):
         span = list(span.values())
+    days = [_day(s)[:10] for s in span if s]
+    counts = sorted(_plain_rows(frames["throughput"]), key=_own_first)
     tables_found = [
         (name, t.get("rows"), t.get("sha256")) for name, t in sorted((manifest.get("tables") or {}).items())
     ]
@@ -96,7 +98,7 @@ def _words(
         "version": manifest.get("ghostships") or "",
         "scope": manifest.get("scope") or "area",
         "as_of": _day(manifest.get("as_of_utc") or manifest.get("as_of")),
-        "span": " to ".join(_day(s)[:10] for s in span if s),
+        "span": " to ".join(days),
         "n_flagged": int(trips["is_flagged"].sum()),
         "n_trips": len(trips),
         "n_gaps": len(frames["gaps"]),
@@ -108,7 +110,8 @@ def _words(
         "warnings": [str(w) for w in manifest.get("warnings") or []],
         "notes": data["notes"],
         "has_land": bool(data["land"]),
-        "throughput": sorted(_plain_rows(frames["throughput"]), key=_own_first),
+        "throughput": [r for r in counts if _meets(r, days)],
+        "claims_elsewhere": [r for r in counts if not _meets(r, days)],
         "placebo": manifest.get("placebo"),
         "look_next": manifest.get("look_next") or [],
         "thresholds": sorted((str(k), v) for k, v in (manifest.get("thresholds") or {}).items()),
@@ -127,6 +130,14 @@ def _own_first(row: Mapping[str, Any]) -> tuple[str, bool, int]:
     """Within a period what was seen, then what is estimated, then what others claim."""
     kinds = [n for n, kind in enumerate(("seen", "estimated")) if str(row["definition"]).startswith(kind)]
     return str(row["period_start"]), row["source"] != "ghostships", kinds[0] if kinds else 2
+
+
+def _meets(row: Mapping[str, Any], days: list[str]) -> bool:
+    """Whether a count is our own, or a claim about a time that this run covers (ISO texts of any precision compare)."""
+    if row["source"] == "ghostships" or len(days) != 2:
+        return True
+    start, end = str(row["period_start"] or ""), str(row["period_end"] or "9999")
+    return start <= days[1] and end + "~" >= days[0]
 
 
 def _day(value: object) -> str:

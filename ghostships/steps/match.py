@@ -142,6 +142,7 @@ def weigh(
     ships = vessels.set_index("vessel_key")
     fixed, watch_bits = _fixed_factors(cases, reach, ships, draughts, route, reception_says)
     durations = _Durations.of(cases)
+    by_ship, by_call = ships.to_dict("index"), calls.to_dict("index")
     silents: list[joint.Silent] = []
     fits: dict[tuple[int, int], tuple[float, float]] = {}
     sentences: dict[tuple[int, int], tuple[str, str]] = {}
@@ -152,9 +153,9 @@ def weigh(
         watched = 1 - unseen / blind if blind > 0 else 0.0
         bits = math.fsum(f.bits for f in fixed[g])
         silents.append(joint.Silent(case.gap.vessel_key, silence, bits, watched, case.is_feasible and blind > 0))
-        ship = ships.loc[case.gap.vessel_key]
+        ship = by_ship[case.gap.vessel_key]
         for c in silence.calls:
-            fits[g, c], sentences[g, c] = _fit(calls.loc[c], known[c], ship, route)
+            fits[g, c], sentences[g, c] = _fit(by_call[c], known[c], ship, route)
     priors = route.priors
     levels = joint.Levels(
         priors.p_trip,
@@ -393,11 +394,14 @@ def _fixed_factors(
     feasible = near.reindex(gap_ids)
     share_from = _share(feasible["distance_from_nm"] <= priors.near_home_nm, feasible["distance_from_nm"].notna())
     share_to = _share(feasible["distance_to_nm"] <= priors.near_home_nm, feasible["distance_to_nm"].notna())
-    fleet = ships.loc[sorted({c.gap.vessel_key for c in cases if c.is_feasible})]
+    # One entry per silence, not per ship: the level that these shares are set against is that of silences.
+    fleet = ships.loc[[c.gap.vessel_key for c in cases if c.is_feasible]]
     kind = fleet["ship_type"].astype("float64")
     cargo = _share(kind.between(70, 79), kind.notna() & (kind > 0))
     length = fleet["length_m"].astype("float64")
     sized = _share(length.between(priors.trade_length_min_m, priors.trade_length_max_m), length.notna())
+    p_offs = [c.gap.p_off for c in cases if c.is_feasible and c.gap.p_off == c.gap.p_off]
+    usual_off = float(np.mean(p_offs)) if p_offs else priors.p_off
     drafts = draughts.set_index("gap_id")
     change = (drafts["after_m"] - drafts["before_m"]).reindex(gap_ids)
     deeper = _share(change >= factors.DRAUGHT_CHANGE_M, change.notna())
@@ -448,7 +452,7 @@ def _fixed_factors(
                 ),
                 factors.transponder(
                     float(gap.p_off),
-                    priors.p_off,
+                    usual_off,
                     reception_says.get(gap_id, "reception was not measured"),
                 ),
                 factors.draught(
@@ -468,7 +472,7 @@ def _share(holds: pd.Series, counted: pd.Series) -> float:
 
 
 def _fit(
-    call: pd.Series, known: joint.Known, ship: pd.Series, route: Route
+    call: dict[Any, Any], known: joint.Known, ship: dict[Any, Any], route: Route
 ) -> tuple[tuple[float, float], tuple[str, str]]:
     """How well a ship fits the length and the name of a call."""
     length, length_text = factors.length(
@@ -498,7 +502,7 @@ def decide(
 
     The rows of one sighting sum to 1; "none" is one minus the others, and has no waterfall of its own.
     """
-    by_gap = gaps.set_index("gap_id")
+    by_gap = gaps.set_index("gap_id").to_dict("index")
     per_call = _call_hypotheses(weighed, by_gap)
     call_of = {s: c.call_id for c in port_calls.itertuples(index=False) for s in c.sighting_ids}
     rows: list[dict[str, object]] = []
@@ -522,7 +526,7 @@ def decide(
                 hypotheses.append(("transmitting", pair.vessel_key, pair.mmsi, None, steps))
         room = max(1.0 - p_heard, 0.0)
         for gap_id, steps in [*per_call.get(call_id or "", []), *passing.get(sighting.sighting_id, [])]:
-            gap = by_gap.loc[gap_id]
+            gap = by_gap[gap_id]
             if hypotheses and p_heard > 0:
                 share = factors.probability(math.fsum(f.bits for f in steps)) * room
                 shown = math.fsum(f.bits for f in steps)
@@ -590,7 +594,7 @@ def _match(
     }
 
 
-def _call_hypotheses(weighed: Weighed, by_gap: pd.DataFrame) -> dict[str, list[tuple[str, list[Factor]]]]:
+def _call_hypotheses(weighed: Weighed, by_gap: dict[Any, Any]) -> dict[str, list[tuple[str, list[Factor]]]]:
     """Per call, each silence that may hold it with the factors of that match."""
     s = weighed.solution
     found: dict[str, list[tuple[str, list[Factor]]]] = {}
@@ -611,7 +615,7 @@ def _call_hypotheses(weighed: Weighed, by_gap: pd.DataFrame) -> dict[str, list[t
                 levels.append(factors.bits_of(verdict.by_call.get(c, 0.0)))
             length_text, name_text = weighed.sentences[g, c]
             per_day = s.unknown_rate[c] / known.background * 24
-            duration = by_gap.at[weighed.gap_ids[g], "duration_h"]
+            duration = by_gap[weighed.gap_ids[g]]["duration_h"]
             steps = [
                 Factor(
                     "time_and_place",

@@ -57,6 +57,9 @@ shape (sd 0.7), so that silence has a tail (1 + E/k)^-k instead of exp(-E) (own 
 tracks)."""
 OUTAGE_EXPECTED, OUTAGE_SHARE = 3.0, 0.1
 """The feed was down in an hour in which at least 3 ships were expected and less than a tenth of what was expected was heard."""
+DOUBT_P_OFF = 0.05
+"""Prior, while learning, that a long silence was chosen. Far below a route's prior on purpose: with that one, a coast where everybody is
+heard every nine hours comes out as one where everybody switches off (`tests/steps/test_reception.py`)."""
 ROUNDS = 3
 """The weights of long silences settle within 3 rounds (largest change of a cell below 0.01 on simulated traffic)."""
 
@@ -127,7 +130,7 @@ def learn(
     steps = _steps(rows, ids, min_gap_h=min_gap_h)
     windows = _windows(gaps, fastest_kn or {}, route, as_of_utc)
     share = _shares(unit)
-    p_on = {(w.vessel_key, w.start_us): 1 - route.priors.p_off for w in windows}
+    p_on = {(w.vessel_key, w.start_us): 1 - DOUBT_P_OFF for w in windows}
     n_hours = int(steps.hour.max() - steps.first_hour + 1) if len(steps.hour) else 0
     learned = Reception(
         unit=unit,
@@ -145,9 +148,9 @@ def learn(
     for turn in range(ROUNDS):
         if turn:
             for window in windows:
-                p_off = _p_off(_expected_heard(window, learned), route.priors.p_off)
+                p_off = _p_off(_expected_heard(window, learned), DOUBT_P_OFF)
                 p_on[window.vessel_key, window.start_us] = 1 - p_off
-        weight = np.array([p_on.get(key, 1 - route.priors.p_off) for key in steps.silence])
+        weight = np.array([p_on.get(key, 1 - DOUBT_P_OFF) for key in steps.silence])
         weight = np.where(steps.certain, 1.0, weight)
         learned = _estimate(learned, steps, weight, share)
     return learned
@@ -167,8 +170,8 @@ def judge(
 
     One row per gap, in the order of `gaps`: `gap_id`, `expected_heard` [h], `p_off`, `n_other_ships_heard`, `state`, `because`.
     `p_off` is a lower bound. It is null where the data cannot say: chosen ships only (`scope` selected), a feed that was down,
-    fewer than
-    than three other ships near the course, less than one expected hour, or messages under the same number from elsewhere meanwhile.
+    fewer than three other ships near the course, less than one expected hour, or messages under the same number from elsewhere
+    meanwhile.
     """
     rows: list[dict[str, object]] = []
     states = dict(zip(gaps["gap_id"], gaps["state"], strict=True))

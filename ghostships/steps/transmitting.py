@@ -178,11 +178,11 @@ def _place(pairs: pl.DataFrame, positions: pl.DataFrame, max_bracket_h: float) -
 
 def _decide(pairs: pd.DataFrame, seen: pd.DataFrame, vessels: pd.DataFrame, route: Route) -> pd.DataFrame:
     """Weigh each pair against a hull without a transponder, and let one ship explain one detection of a picture."""
-    by_id, ships = seen.set_index("sighting_id"), vessels.set_index("vessel_key")
+    by_id, ships = seen.set_index("sighting_id").to_dict("index"), vessels.set_index("vessel_key").to_dict("index")
     middle = (route.priors.trade_length_min_m + route.priors.trade_length_max_m) / 2
     weights, rows = [], []
     for pair in pairs.itertuples(index=False):
-        s, ship = by_id.loc[pair.sighting_id], ships.loc[pair.vessel_key]
+        s, ship = by_id[pair.sighting_id], ships[pair.vessel_key]
         sensor = route.sensor(_text(s["sensor"]))
         port = next((p for p in route.ports if p.id == s["port"]), None)
         area_density = (
@@ -224,7 +224,7 @@ def _decide(pairs: pd.DataFrame, seen: pd.DataFrame, vessels: pd.DataFrame, rout
             }
         )
     out = pd.DataFrame(rows)
-    out["p"] = _one_each(np.array(weights), pairs, by_id)
+    out["p"] = _one_each(np.array(weights), pairs, seen.set_index("sighting_id"))
     alone = out["position"] + out["length"] + out["name_read"]
     out["competition"] = [factors.bits_of(p) for p in out["p"]] - alone
     return out

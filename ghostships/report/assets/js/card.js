@@ -20,15 +20,16 @@ function waterfall(rows, p) {
   const body = rows.map(([factor, bits, because]) => {
     const from = at;
     at += bits;
-    return el("tr", {}, el("td", {}, el("span", { class: "factor" }, name(words(factor))), el("span", { class: "why u" }, because)),
-      el("td", { class: "bar" }, bits === 0 ? null : bar(from, at, bits > 0 ? COLOURS.gap : COLOURS.ais)), el("td", { class: "num bits" }, bits === 0 ? "0" : signed(bits)));
+    return [el("tr", { class: "says" }, el("td", { class: "factor" }, name(words(factor))),
+      el("td", { class: "bar" }, bits === 0 ? null : bar(from, at, bits > 0 ? COLOURS.gap : COLOURS.ais)), el("td", { class: "num bits" }, bits === 0 ? "0" : signed(bits))),
+    el("tr", {}, el("td", { class: "why u", colspan: 3 }, because))];
   });
   const adds = p === null || Math.abs(fromBits(total) - p) <= 2e-6;
   return el("table", { class: "fall" },
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Evidence"), el("th", { scope: "col", class: "bar" }, "less ◂ ▸ more"), el("th", { scope: "col", class: "num" }, "bits"))),
     el("tbody", {}, body),
     el("tfoot", {}, el("tr", {}, el("td", {}, "Total", p === null ? null : el("span", { class: "why" }, "p = 1 / (1 + 2", el("sup", {}, signed(-total)), ") = ", el("span", { class: "p-from-bits" }, fromBits(total).toFixed(6)))),
-      el("td", { class: "bar" }, bar(0, total, "#3d4a57")), el("td", { class: "num total" }, signed(total))),
+      el("td", { class: "bar" }, p === null ? null : bar(0, total, "#3d4a57")), el("td", { class: "num total" }, p === null ? "cannot say" : signed(total))),
       adds ? null : el("tr", {}, el("td", { class: "mismatch", colspan: 3 }, "These rows do not add up to the probability in the table (" + p.toFixed(6) + "). Do not use this card; report it as an error."))));
 }
 

@@ -226,5 +226,6 @@ function drawLegend() {
     [line({ stroke: "#a57c00", "stroke-width": 2, "stroke-dasharray": "1 5", "stroke-linecap": "round" }), "Limit of reach over the whole silence"]);
   ["vessel", "absent", "containers", "ais"].filter((k) => sightings.some((s) => s.observation_type === k)).forEach((k) => items.push([symbol(k, { size: 15 }), KINDS[k]]));
   document.querySelector("#legend ul").replaceChildren(...items.map(([mark, said]) => el("li", {}, mark, said)));
+  document.getElementById("legend").hidden = !items.length;
   if (window.innerWidth < 760) document.getElementById("legend").open = false;
 }

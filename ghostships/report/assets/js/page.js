@@ -233,6 +233,6 @@ window.addEventListener("hashchange", () => follow());
 if (!follow({ focus: false })) ranked.length ? select("trip", ranked[0]) : select("none", null);
 map.on("moveend zoomend", () => { drawGraticule(); placeLabels(); });
 map.fire("moveend");
-if (!span) document.querySelector(".player").hidden = true;
+document.querySelector(".time").hidden = !span;
 let resized = null;
 new ResizeObserver(() => { clearTimeout(resized); resized = setTimeout(() => { map.invalidateSize({ animate: false }); drawTimeline(view); drawCursor(view.t0 + (slider.value / 1000) * (view.t1 - view.t0)); }, 60); }).observe(byId("timeline"));
