@@ -24,6 +24,7 @@ from ghostships.steps import (
     calls,
     clean,
     days,
+    decide,
     draughts,
     gaps,
     match,
@@ -129,7 +130,7 @@ def run(inputs: Inputs, settings: Settings, sea: Sea) -> Result:
     at_ports = {s for ids in stays["sighting_ids"] for s in ids}
     at_sea = sightings[~sightings["sighting_id"].isin(at_ports | set(known))]
     passed = passing.weigh(at_sea, silences, fleet, route=route, fastest_kn=fastest, as_of_us=_microseconds(now))
-    matches, match_evidence = match.decide(weighed, stays, explained, passed, sightings, silences)
+    matches, match_evidence = decide.decide(weighed, stays, explained, passed, sightings, silences, fleet, route=route)
     stops = tracks.stops(hours, route)
     found = trips.find(weighed, silences, in_reach, stays, stops, route=route)
     if found.n_not_shown:
@@ -213,13 +214,16 @@ def _weighed_off(judged: pd.DataFrame, route: Route) -> tuple[pd.DataFrame, pd.D
             continue
         prior = factors.bits_of(route.priors.p_off)
         steps = [
-            factors.Factor("prior", prior, f"{route.priors.p_off:.0%} of silences are taken for switched-off transponders"),
+            factors.Factor(
+                "prior", prior, f"{route.priors.p_off:.0%} of silences are taken for switched-off transponders"
+            ),
             factors.Factor("reception", factors.bits_of(row.p_off) - prior, str(row.because)),
         ]
         steps, bits = factors.waterfall(steps)
         p_off.append(factors.probability(bits))
         rows += [
-            {"subject_id": row.gap_id, "rank": i, "factor": f.name, "bits": f.bits, "because": f.because} for i, f in enumerate(steps)
+            {"subject_id": row.gap_id, "rank": i, "factor": f.name, "bits": f.bits, "because": f.because}
+            for i, f in enumerate(steps)
         ]
     return judged.assign(p_off=p_off), pd.DataFrame(rows)
 

@@ -166,6 +166,7 @@ def test_json_is_one_document_on_stdout_and_nothing_else(copy: Path, shell: Shel
     assert json.loads(shell("--json", "tables", "gaps").out) == json.loads(shell("tables", "--json", "gaps").out)
 
 
+@pytest.mark.slow
 def test_quiet_says_nothing_and_json_notes_are_json_lines(copy: Path, shell: Shell) -> None:
     """For a log collector: `-q` silences stages, `--log-format json` makes every line of stderr an object."""
     assert shell("run", *INPUTS, "--out", "a", "-q").err == ""
@@ -244,6 +245,7 @@ def test_raw_refuses_a_file_that_changed_since_the_run(copy: Path, shell: Shell)
     assert "ais.csv: the file changed since the run" in said.lines[-1]
 
 
+@pytest.mark.slow
 def test_raw_finds_lines_in_a_compressed_file(copy: Path, shell: Shell) -> None:
     """Line numbers are those of the unpacked text, the hash that of the file as delivered."""
     (copy / "ais.csv.gz").write_bytes(gzip.compress((copy / "ais.csv").read_bytes(), mtime=0))
@@ -489,6 +491,7 @@ def test_the_version_needs_no_command(shell: Shell) -> None:
     assert shell("--version").out == f"ghostships {ghostships.__version__}\n"
 
 
+@pytest.mark.slow
 def test_a_process_that_is_told_to_stop_leaves_nothing_half_written(copy: Path) -> None:
     """SIGTERM in the middle of a run: status 143, one line, no folder and no draft."""
     code = (
@@ -511,6 +514,7 @@ def test_a_process_that_is_told_to_stop_leaves_nothing_half_written(copy: Path) 
     assert not [p.name for p in copy.iterdir() if "stopped" in p.name]
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_traceback(copy: Path) -> None:
     """`ghostships tables | head -1` ends quietly."""
     done = subprocess.run(

@@ -94,9 +94,7 @@ def _text_files() -> list[Path]:
 def test_no_file_carries_a_path_of_somebodys_machine() -> None:
     """A path of one machine is wrong on every other one, and tells more than it should."""
     # Written in two pieces, so that this file does not find itself.
-    machine = re.compile(
-        "(" + "|".join(re.escape(str(p)) for p in {CHECKOUT, Path.home()} if len(p.parts) > 1) + ")/"
-    )
+    machine = re.compile("(" + "|".join(re.escape(str(p)) for p in {CHECKOUT, Path.home()} if len(p.parts) > 1) + ")/")
     found = [
         str(p.relative_to(CHECKOUT))
         for p in _text_files()

@@ -138,7 +138,7 @@ def solve(
     )
     # Start from "nobody knows any of them", so that the rate of unknown hulls is argued down by evidence and not up.
     for c, known in enumerate(calls):
-        solution.unknown_rate[c] = _unknown_rate(c, known, calls, solution.none, levels, watched_h.get(known.port, 0.0))
+        solution.unknown_rate[c] = unknown_rate(c, known, calls, solution.none, levels, watched_h.get(known.port, 0.0))
     for g, silent in enumerate(silents):
         if not reach[g]:
             solution.verdicts[g] = silent.silence.weigh(odds=1.0, likelihoods={})
@@ -214,11 +214,11 @@ def _learn(
             own = max(silents[g].watched, solution.pictured[g])
             solution.p_ship[g] = (strength * solution.p_trip + made - solution.pictured[g]) / (strength + seen - own)
     for c, known in enumerate(calls):
-        solution.unknown_rate[c] = _unknown_rate(c, known, calls, solution.none, levels, watched_h.get(known.port, 0.0))
+        solution.unknown_rate[c] = unknown_rate(c, known, calls, solution.none, levels, watched_h.get(known.port, 0.0))
     return abs(solution.p_trip - before) / max(solution.p_trip, 1e-9) * 0.01
 
 
-def _unknown_rate(
+def unknown_rate(
     c: int, known: Known, calls: list[Known], none: list[float], levels: Levels, watched_h: float
 ) -> float:
     """Arrivals per hour (and per metre) of unknown hulls that look like this call.
@@ -253,6 +253,7 @@ class Weighed:
     solution: Solution
     fixed: list[list[factors.Factor]]
     sentences: dict[tuple[int, int], tuple[str, str]]
+    unknown_per_h: list[float]
     watch_bits: list[float]
     warnings: list[str]
 

@@ -136,7 +136,8 @@ def _meets(row: Mapping[str, Any], days: list[str]) -> bool:
     """Whether a count is our own, or a claim about a time that this run covers (ISO texts of any precision compare)."""
     if row["source"] == "ghostships" or len(days) != 2:
         return True
-    start, end = str(row["period_start"] or ""), str(row["period_end"] or "9999")
+    end = str(row["period_end"])
+    start = str(row["period_start"] or end)
     return start <= days[1] and end + "~" >= days[0]
 
 

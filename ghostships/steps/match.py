@@ -1,14 +1,13 @@
 """Who was it: every dark call in pictures against every silence that could hold it, and "none of these".
 
 `weigh` puts together what is known of each silence (factors that depend on no history, the histories that fit) and solves all of
-them at once; `decide` turns the solution into the `matches` table and its evidence.
+them at once; `steps/decide.py` turns the solution into the `matches` table and its evidence.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -178,9 +177,18 @@ def weigh(
         solution,
         fixed,
         sentences,
+        [_any_length(c, known, solution, levels, watched_h) for c in range(len(known))],
         watch_bits,
         warnings,
     )
+
+
+def _any_length(
+    c: int, known: list[joint.Known], solution: joint.Solution, levels: joint.Levels, watched_h: dict[str, float]
+) -> float:
+    """Arrivals per hour of unknown hulls of any length at the port of a call."""
+    bare = replace(known[c], length_m=math.nan, background=1.0)
+    return joint.unknown_rate(c, bare, known, solution.none, levels, watched_h.get(known[c].port, 0.0))
 
 
 @dataclass(frozen=True)
@@ -488,150 +496,3 @@ def _fit(
     if name > 1:
         length_text = f"{length_text}; adds nothing to a name read, which usually rests on it"
     return (length, name), (length_text, name_text)
-
-
-def decide(
-    weighed: Weighed,
-    port_calls: pd.DataFrame,
-    transmitting: pd.DataFrame,
-    passing: dict[str, list[tuple[str, list[Factor]]]],
-    sightings: pd.DataFrame,
-    gaps: pd.DataFrame,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """`matches` and their evidence: for every sighting of a ship, each ship it may be, and "none of these".
-
-    The rows of one sighting sum to 1; "none" is one minus the others, and has no waterfall of its own.
-    """
-    by_gap = gaps.set_index("gap_id").to_dict("index")
-    per_call = _call_hypotheses(weighed, by_gap)
-    call_of = {s: c.call_id for c in port_calls.itertuples(index=False) for s in c.sighting_ids}
-    rows: list[dict[str, object]] = []
-    evidence: list[dict[str, object]] = []
-    heard = {k: v for k, v in transmitting.groupby("sighting_id", sort=True)} if len(transmitting) else {}
-    for sighting in (
-        sightings[sightings["observation_type"] == "vessel"].sort_values("sighting_id").itertuples(index=False)
-    ):
-        call_id = call_of.get(sighting.sighting_id)
-        hypotheses: list[tuple[str, str, object, str | None, list[Factor]]] = []
-        p_heard = 0.0
-        if sighting.sighting_id in heard:
-            for pair in heard[sighting.sighting_id].sort_values("vessel_key").itertuples(index=False):
-                steps = [
-                    Factor("position", pair.position, pair.position_because),
-                    Factor("length", pair.length, pair.length_because),
-                    Factor("name_read", pair.name_read, pair.name_read_because),
-                    Factor("competition", pair.competition, "other ships, and other detections of the same picture"),
-                ]
-                p_heard += pair.p
-                hypotheses.append(("transmitting", pair.vessel_key, pair.mmsi, None, steps))
-        room = max(1.0 - p_heard, 0.0)
-        for gap_id, steps in [*per_call.get(call_id or "", []), *passing.get(sighting.sighting_id, [])]:
-            gap = by_gap[gap_id]
-            if hypotheses and p_heard > 0:
-                share = factors.probability(math.fsum(f.bits for f in steps)) * room
-                shown = math.fsum(f.bits for f in steps)
-                steps = [
-                    *steps,
-                    Factor("transmitting_ships", factors.bits_of(share) - shown, "room left by transmitting ships"),
-                ]
-            hypotheses.append(("dark", gap["vessel_key"], gap["mmsi"], gap_id, steps))
-        rows += _rows_of(sighting.sighting_id, call_id, hypotheses, evidence)
-    return pd.DataFrame(rows), pd.DataFrame(evidence)
-
-
-def _rows_of(
-    sighting_id: str,
-    call_id: str | None,
-    hypotheses: list[tuple[str, str, object, str | None, list[Factor]]],
-    evidence: list[dict[str, object]],
-) -> list[dict[str, object]]:
-    """Rows of one sighting, their evidence appended; the last row is "none of these"."""
-    shown = []
-    for hypothesis, vessel_key, mmsi, gap_id, steps in hypotheses:
-        steps, bits = factors.waterfall(steps)
-        p = factors.probability(bits)
-        if p > 0:
-            shown.append([hypothesis, vessel_key, mmsi, gap_id, steps, p])
-    # Rounding to 0.001 bit may lift the sum over 1 by a hair: take it from the last step of the likeliest.
-    while shown and sum(round(s[5] * 1e6) for s in shown) > 1_000_000:
-        top = max(shown, key=lambda s: (s[5], str(s[1])))
-        last = top[4][-1]
-        top[4][-1] = Factor(last.name, round(last.bits - 0.001, 3), last.because)
-        top[5] = factors.probability(round(math.fsum(f.bits for f in top[4]), 3))
-    rows = []
-    for hypothesis, vessel_key, mmsi, gap_id, steps, p in shown:
-        match_id = "M-" + hashlib.sha256(f"{sighting_id}|{hypothesis}|{vessel_key}|{gap_id}".encode()).hexdigest()[:14]
-        rows.append(_match(match_id, sighting_id, call_id, hypothesis, vessel_key, mmsi, gap_id, p))
-        evidence += [
-            {"subject_id": match_id, "rank": i, "factor": f.name, "bits": f.bits, "because": f.because}
-            for i, f in enumerate(steps)
-        ]
-    none = (1_000_000 - sum(round(s[5] * 1e6) for s in shown)) / 1e6
-    match_id = "M-" + hashlib.sha256(f"{sighting_id}|none".encode()).hexdigest()[:14]
-    rows.append(_match(match_id, sighting_id, call_id, "none", None, None, None, none))
-    return rows
-
-
-def _match(
-    match_id: str,
-    sighting_id: str,
-    call_id: str | None,
-    hypothesis: str,
-    key: str | None,
-    mmsi: object,
-    gap: str | None,
-    p: float,
-) -> dict[str, object]:
-    return {
-        "match_id": match_id,
-        "sighting_id": sighting_id,
-        "call_id": call_id,
-        "hypothesis": hypothesis,
-        "vessel_key": key,
-        "mmsi": mmsi,
-        "gap_id": gap,
-        "p_match": p,
-    }
-
-
-def _call_hypotheses(weighed: Weighed, by_gap: dict[Any, Any]) -> dict[str, list[tuple[str, list[Factor]]]]:
-    """Per call, each silence that may hold it with the factors of that match."""
-    s = weighed.solution
-    found: dict[str, list[tuple[str, list[Factor]]]] = {}
-    for g, shares in enumerate(s.shares):
-        silent = weighed.silents[g]
-        odds = s.odds(g, silent)
-        for c, share in sorted(shares.items()):
-            if share < 5e-7:
-                continue
-            known, fit = weighed.known[c], s.fits[g, c]
-            levels = []
-            for with_length, with_name in ((False, False), (True, False), (True, True)):
-                weight = joint.likelihood(known, fit, s.unknown_rate[c], with_length=with_length, with_name=with_name)
-                if with_length and not with_name and fit[1] > 1:
-                    levels.append(levels[0])
-                    continue
-                verdict = silent.silence.weigh(odds=odds, likelihoods={c: weight})
-                levels.append(factors.bits_of(verdict.by_call.get(c, 0.0)))
-            length_text, name_text = weighed.sentences[g, c]
-            per_day = s.unknown_rate[c] / known.background * 24
-            duration = by_gap[weighed.gap_ids[g]]["duration_h"]
-            steps = [
-                Factor(
-                    "time_and_place",
-                    levels[0],
-                    f"silent for {_hours(duration)}, with time to be at {known.port} when it was seen; "
-                    f"hulls that no silence explains call there {per_day:.2f} times a day",
-                ),
-                Factor("length", levels[1] - levels[0], length_text),
-                Factor("name_read", levels[2] - levels[1], name_text),
-                Factor(
-                    "competition", factors.bits_of(share) - levels[2], "other silences, and this ship's other calls"
-                ),
-            ]
-            found.setdefault(weighed.call_ids[c], []).append((weighed.gap_ids[g], steps))
-    return found
-
-
-def _hours(duration_h: float) -> str:
-    return f"{duration_h:.1f} h" if duration_h == duration_h else "an open time"

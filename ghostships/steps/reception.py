@@ -58,10 +58,11 @@ tracks)."""
 OUTAGE_EXPECTED, OUTAGE_SHARE = 3.0, 0.1
 """The feed was down in an hour in which at least 3 ships were expected and less than a tenth of what was expected was heard."""
 DOUBT_P_OFF = 0.05
-"""Prior, while learning, that a long silence was chosen. Far below a route's prior on purpose: with that one, a coast where everybody is
-heard every nine hours comes out as one where everybody switches off (`tests/steps/test_reception.py`)."""
+"""Prior, while learning, that a long silence was chosen. Far below a route's prior on purpose: with that one, a coast where
+everybody is heard every nine hours comes out as one where everybody switches off (`tests/steps/test_reception.py`)."""
 ROUNDS = 3
-"""The weights of long silences settle within 3 rounds (largest change of a cell below 0.01 on simulated traffic)."""
+"""Each round believes a little less in silences and so more in the reception: on simulated traffic the mean heard-rate moved by
+0.032, 0.014, 0.009 and 0.006 in rounds 2 to 5. Stopping early errs towards "was not heard", the side of the ship."""
 
 
 @dataclass(frozen=True)

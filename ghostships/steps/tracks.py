@@ -43,7 +43,7 @@ def simplify(segment_hours: pl.DataFrame, *, tolerance_deg: float = 0.005, min_g
     times = points["time_utc"].dt.replace_time_zone(None).to_numpy()
     lat, lon = points["lat_deg"].to_numpy(), points["lon_deg"].to_numpy()
     starts = np.flatnonzero(points["begins"].to_numpy())
-    for start, end in zip(starts, [*starts[1:], len(points)], strict=True):
+    for start, end in zip(starts, np.append(starts[1:], len(points)), strict=False):
         rows = np.arange(start, end)
         if len(rows) < 3 or (np.ptp(lat[rows]) < tolerance_deg and np.ptp(lon[rows]) < tolerance_deg):
             keep[[start, end - 1]] = True

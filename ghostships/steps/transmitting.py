@@ -12,7 +12,7 @@ import pandas as pd
 import polars as pl
 
 from ghostships import sea, units
-from ghostships.inference import factors
+from ghostships.inference import association, factors
 from ghostships.routes import Route
 
 Floats = npt.NDArray[np.float64]
@@ -36,8 +36,6 @@ DRIFT_SHARE = 0.35
 BOX_LAT_DEG = 1.0
 BOX_LON_DEG = 1.5
 """Ships farther than this at the nearest heard hour are not looked at: 110 km, more than six hours at 9 kn in ports' reach."""
-
-MATCH_ROUNDS = 25
 
 
 def explain(
@@ -224,30 +222,10 @@ def _decide(pairs: pd.DataFrame, seen: pd.DataFrame, vessels: pd.DataFrame, rout
             }
         )
     out = pd.DataFrame(rows)
-    out["p"] = _one_each(np.array(weights), pairs, seen.set_index("sighting_id"))
+    # A ship in a picture without an id is bound to its own sighting alone.
+    scene = [by_id[i]["scene_id"] if isinstance(by_id[i]["scene_id"], str) else f"|{i}" for i in pairs["sighting_id"]]
+    ship = pd.factorize(pairs["vessel_key"] + "|" + pd.Series(scene, index=pairs.index))[0]
+    out["p"] = association.one_each(np.array(weights), pd.factorize(pairs["sighting_id"])[0], ship)
     alone = out["position"] + out["length"] + out["name_read"]
     out["competition"] = [factors.bits_of(p) for p in out["p"]] - alone
     return out
-
-
-def _one_each(weights: Floats, pairs: pd.DataFrame, by_id: pd.DataFrame) -> Floats:
-    """Probability of each pair when a sighting is one ship at most, and a ship one detection of a picture at most.
-
-    Sum-product association (Williams & Lau 2014, doi 10.1109/TAES.2014.120568): exact where the pairs form no cycle, and
-    convergent always.
-    """
-    sighting = pd.factorize(pairs["sighting_id"])[0]
-    scene = by_id["scene_id"].reindex(pairs["sighting_id"]).to_numpy()
-    group = [
-        f"{v}|{s if isinstance(s, str) else i}"
-        for v, s, i in zip(pairs["vessel_key"], scene, pairs["sighting_id"], strict=True)
-    ]
-    ship = pd.factorize(pd.Series(group))[0]
-    towards_sighting, towards_ship = weights.copy(), np.ones_like(weights)
-    for _ in range(MATCH_ROUNDS):
-        others = np.bincount(ship, weights * towards_ship)[ship] - weights * towards_ship
-        towards_sighting = weights / (1 + np.maximum(others, 0))
-        others = np.bincount(sighting, towards_sighting)[sighting] - towards_sighting
-        towards_ship = 1 / (1 + np.maximum(others, 0))
-    share: Floats = towards_sighting / (1 + np.bincount(sighting, towards_sighting)[sighting])
-    return share

@@ -1,0 +1,297 @@
+"""The `matches` table: for every sighting of a ship, each ship it may be, and "none of these".
+
+A port call says which ships may have been alongside; a picture of several ships says which of them is which. For each sighting the
+call's answer is taken without this sighting's own length, the length is weighed again for this sighting alone, and a ship is one
+detection of a picture at most.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ghostships import units
+from ghostships.inference import association, factors
+from ghostships.inference.factors import Factor
+from ghostships.inference.joint import Weighed
+from ghostships.routes import Route
+
+US = units.US_PER_HOUR
+
+FALSE_ALARMS_PER_CALL = 0.02
+"""Detections that are no ship at all, per call in the pictures; own judgement."""
+
+LEAST_ODDS = 1e-7
+EDGE_H = 1.0
+"""A ship whose call has ended or not begun by more than this is not alongside."""
+
+Passing = dict[str, list[tuple[str, list[Factor]]]]
+
+
+@dataclass(frozen=True)
+class _Sighting:
+    """A sighting within its call: its length, and that of the rest of the call."""
+
+    sighting_id: str
+    call: int
+    at_us: int
+    scene: str
+    length_m: float
+    sigma_m: float
+    rest_m: float
+    rest_sigma_m: float
+    is_named: bool
+
+
+def decide(
+    weighed: Weighed,
+    port_calls: pd.DataFrame,
+    transmitting: pd.DataFrame,
+    passing: Passing,
+    sightings: pd.DataFrame,
+    gaps: pd.DataFrame,
+    vessels: pd.DataFrame,
+    *,
+    route: Route,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`matches` and their evidence.
+
+    The rows of one sighting sum to 1; "none" is one minus the others, and has no waterfall of its own.
+    """
+    by_gap = gaps.set_index("gap_id").to_dict("index")
+    alongside = _alongside(weighed, port_calls, sightings, by_gap, vessels, route)
+    call_of = {s: c.call_id for c in port_calls.itertuples(index=False) for s in c.sighting_ids}
+    heard = {str(k): v for k, v in transmitting.groupby("sighting_id", sort=True)} if len(transmitting) else {}
+    rows: list[dict[str, object]] = []
+    evidence: list[dict[str, object]] = []
+    for sighting_id in sorted(sightings.loc[sightings["observation_type"] == "vessel", "sighting_id"]):
+        hypotheses: list[tuple[str, str, object, str | None, list[Factor]]] = []
+        p_heard = 0.0
+        if sighting_id in heard:
+            for pair in heard[sighting_id].sort_values("vessel_key").itertuples(index=False):
+                steps = [
+                    Factor("position", pair.position, pair.position_because),
+                    Factor("length", pair.length, pair.length_because),
+                    Factor("name_read", pair.name_read, pair.name_read_because),
+                    Factor("competition", pair.competition, "other ships, and other detections of the same picture"),
+                ]
+                p_heard += pair.p
+                hypotheses.append(("transmitting", pair.vessel_key, pair.mmsi, None, steps))
+        room = max(1.0 - p_heard, 0.0)
+        for gap_id, steps in [*alongside.get(sighting_id, []), *passing.get(sighting_id, [])]:
+            gap = by_gap[gap_id]
+            if p_heard > 0:
+                shown = math.fsum(f.bits for f in steps)
+                left = factors.bits_of(factors.probability(shown) * room) - shown
+                steps = [*steps, Factor("transmitting_ships", left, "room left by transmitting ships")]
+            hypotheses.append(("dark", gap["vessel_key"], gap["mmsi"], gap_id, steps))
+        rows += _rows_of(sighting_id, call_of.get(sighting_id), hypotheses, evidence)
+    return pd.DataFrame(rows), pd.DataFrame(evidence)
+
+
+def _alongside(
+    weighed: Weighed,
+    port_calls: pd.DataFrame,
+    sightings: pd.DataFrame,
+    by_gap: dict[Any, dict[Any, Any]],
+    vessels: pd.DataFrame,
+    route: Route,
+) -> Passing:
+    """Per sighting in a call, the silences whose ship it may be, each with the factors of that match."""
+    number = {call_id: c for c, call_id in enumerate(weighed.call_ids)}
+    calls = port_calls[port_calls["call_id"].isin(number)]
+    ships = vessels.set_index("vessel_key").to_dict("index")
+    claims = _claims(weighed)
+    spans: dict[int, tuple[int, int]] = {}
+    seen: list[_Sighting] = []
+    by_id = sightings.set_index("sighting_id").to_dict("index")
+    for call in calls.itertuples(index=False):
+        own = _members(number[call.call_id], [(i, by_id[i]) for i in call.sighting_ids], route)
+        seen += own
+        spans[number[call.call_id]] = (min(s.at_us for s in own), max(s.at_us for s in own))
+    together: dict[str, list[int]] = {}
+    for c in spans:
+        together.setdefault(weighed.known[c].port, []).append(c)
+    weights, detections, ships_in_picture, kept = [], [], [], []
+    for n, s in enumerate(sorted(seen, key=lambda s: s.sighting_id)):
+        edge = EDGE_H * US
+        here = [c for c in together[weighed.known[s.call].port] if spans[c][0] - edge <= s.at_us <= spans[c][1] + edge]
+        unknown, unknown_text = _unknown_density(s, weighed, here)
+        best: dict[int, tuple[float, int]] = {}
+        for c in sorted({s.call, *here}):
+            for g, odds in claims.get(c, {}).items():
+                length = _without(s, weighed, g, ships, by_gap) if c == s.call else 1.0
+                if g not in best or odds * length > best[g][0]:
+                    best[g] = (odds * length, c)
+        for g, (odds, c) in sorted(best.items()):
+            ship = ships[by_gap[weighed.gap_ids[g]]["vessel_key"]]
+            fit, text = factors.length(s.length_m, s.sigma_m, float(ship["length_m"]), background=unknown)
+            ratio = 1.0 if s.is_named else fit / unknown
+            if odds * ratio < LEAST_ODDS:
+                continue
+            weights.append(odds * ratio)
+            detections.append(n)
+            ships_in_picture.append(f"{ship['mmsi']}|{by_gap[weighed.gap_ids[g]]['vessel_key']}|{s.scene}")
+            if s.is_named:
+                text = "adds nothing to a name read, which usually rests on it"
+            kept.append((s, g, c, odds, ratio, f"{text}; {unknown_text}"))
+    if not kept:
+        return {}
+    shares = association.one_each(np.array(weights), np.array(detections), pd.factorize(np.array(ships_in_picture))[0])
+    found: Passing = {}
+    for (s, g, c, odds, ratio, text), share in zip(kept, shares, strict=True):
+        length_text, name_text = weighed.sentences.get((g, c), ("", ""))
+        duration = by_gap[weighed.gap_ids[g]]["duration_h"]
+        silent = f"silent for {duration:.1f} h" if duration == duration else "silent since"
+        first, second = factors.ratio_bits(odds, 1.0), factors.ratio_bits(ratio, 1.0)
+        because = f"{silent}; call {weighed.call_ids[c]} put down to it without this sighting's length ({name_text})"
+        steps = [
+            Factor("alongside", first, because),
+            Factor("length", second, text),
+            Factor(
+                "competition",
+                factors.bits_of(float(share)) - first - second,
+                "other ships that may be this detection, and other detections of the same picture",
+            ),
+        ]
+        found.setdefault(s.sighting_id, []).append((weighed.gap_ids[g], steps))
+    return found
+
+
+def _claims(weighed: Weighed) -> dict[int, dict[int, float]]:
+    """Per call and silence, the odds of the joint solution against "none of these"."""
+    claims: dict[int, dict[int, float]] = {}
+    for g, shares in enumerate(weighed.solution.shares):
+        for c, share in shares.items():
+            if share > LEAST_ODDS:
+                claims.setdefault(c, {})[g] = share / max(weighed.solution.none[c], 1e-9)
+    return claims
+
+
+def _members(call: int, rows: list[tuple[str, dict[Any, Any]]], route: Route) -> list[_Sighting]:
+    """Sightings of a call, each with the combined length of the others."""
+    measured = []
+    for sighting_id, row in rows:
+        sensor = route.sensor(row["sensor"] if isinstance(row["sensor"], str) else None)
+        claimed = row["length_sigma_m"] if row["length_sigma_m"] == row["length_sigma_m"] else 0.0
+        measured.append((sighting_id, row, row["length_m"] / sensor.length_ratio, max(claimed, sensor.length_sigma_m)))
+    weight = {i: 1 / sigma**2 for i, _, length, sigma in measured if length == length}
+    total, mean = (
+        math.fsum(weight.values()),
+        math.fsum(weight[i] * length for i, _, length, _ in measured if i in weight),
+    )
+    members = []
+    for sighting_id, row, length, sigma in measured:
+        rest = total - weight.get(sighting_id, 0.0)
+        is_alone = rest <= 1e-12
+        rest_m = (
+            math.nan
+            if is_alone
+            else (mean - weight.get(sighting_id, 0.0) * (length if length == length else 0.0)) / rest
+        )
+        scene = row["scene_id"] if isinstance(row["scene_id"], str) else f"|{sighting_id}"
+        at = (row["start_utc"].value + row["end_utc"].value) // 2000
+        named = isinstance(row["vessel_name"], str) or not pd.isna(row["imo"])
+        members.append(
+            _Sighting(sighting_id, call, at, scene, length, sigma, rest_m, math.nan if is_alone else rest**-0.5, named)
+        )
+    return members
+
+
+def _unknown_density(s: _Sighting, weighed: Weighed, here: list[int]) -> tuple[float, str]:
+    """Density of the length if it is a hull nobody knows [per m]: the call's own hull, one of another call, or clutter."""
+    known = weighed.known[s.call]
+    if s.length_m != s.length_m:
+        return 1.0, "no length to compare"
+    if s.rest_m == s.rest_m:
+        sigma = math.sqrt(s.sigma_m**2 + s.rest_sigma_m**2)
+        own = factors.normal(s.length_m, s.rest_m, sigma)
+        text = f"the other sightings of its call measure {s.rest_m:.0f} m"
+    else:
+        rate = weighed.solution.unknown_rate[s.call]
+        total = weighed.unknown_per_h[s.call]
+        own, text = rate / total if total > 0 else known.background, "set against hulls that nobody knows"
+    none = weighed.solution.none
+    clutter = FALSE_ALARMS_PER_CALL / max(none[s.call], FALSE_ALARMS_PER_CALL)
+    density = own + clutter * known.background
+    for c in here:
+        other = weighed.known[c]
+        if c != s.call and other.length_m == other.length_m:
+            sigma = math.hypot(s.sigma_m, other.sigma_m)
+            density += none[c] / max(none[s.call], 0.01) * factors.normal(s.length_m, other.length_m, sigma)
+    return max(density, 1e-9), text
+
+
+def _without(
+    s: _Sighting, weighed: Weighed, g: int, ships: dict[Any, dict[Any, Any]], by_gap: dict[Any, dict[Any, Any]]
+) -> float:
+    """What the call's odds for a ship change by when this sighting's length is taken out of them."""
+    known, (whole, name) = weighed.known[s.call], weighed.solution.fits[g, s.call]
+    if s.length_m != s.length_m or name > 1:
+        return 1.0
+    if s.rest_m != s.rest_m:
+        total = weighed.unknown_per_h[s.call]
+        return weighed.solution.unknown_rate[s.call] / total / whole if total > 0 else 1.0
+    own = float(ships[by_gap[weighed.gap_ids[g]]["vessel_key"]]["length_m"])
+    rest, _ = factors.length(s.rest_m, s.rest_sigma_m, own, background=known.background)
+    return rest / whole
+
+
+def _rows_of(
+    sighting_id: str,
+    call_id: str | None,
+    hypotheses: list[tuple[str, str, object, str | None, list[Factor]]],
+    evidence: list[dict[str, object]],
+) -> list[dict[str, object]]:
+    """Rows of one sighting, their evidence appended; the last row is "none of these"."""
+    shown = []
+    for hypothesis, vessel_key, mmsi, gap_id, steps in hypotheses:
+        steps, bits = factors.waterfall(steps)
+        p = factors.probability(bits)
+        if p > 0:
+            shown.append([hypothesis, vessel_key, mmsi, gap_id, steps, p])
+    # Rounding to 0.001 bit may lift the sum over 1 by a hair: take it from the last step of the likeliest.
+    while shown and sum(round(s[5] * 1e6) for s in shown) > 1_000_000:
+        top = max(shown, key=lambda s: (s[5], str(s[1])))
+        last = top[4][-1]
+        top[4][-1] = Factor(last.name, round(last.bits - 0.001, 3), last.because)
+        top[5] = factors.probability(round(math.fsum(f.bits for f in top[4]), 3))
+    rows = []
+    for hypothesis, vessel_key, mmsi, gap_id, steps, p in shown:
+        match_id = "M-" + hashlib.sha256(f"{sighting_id}|{hypothesis}|{vessel_key}|{gap_id}".encode()).hexdigest()[:14]
+        rows.append(_match(match_id, sighting_id, call_id, hypothesis, vessel_key, mmsi, gap_id, p))
+        evidence += [
+            {"subject_id": match_id, "rank": i, "factor": f.name, "bits": f.bits, "because": f.because}
+            for i, f in enumerate(steps)
+        ]
+    none = (1_000_000 - sum(round(s[5] * 1e6) for s in shown)) / 1e6
+    match_id = "M-" + hashlib.sha256(f"{sighting_id}|none".encode()).hexdigest()[:14]
+    rows.append(_match(match_id, sighting_id, call_id, "none", None, None, None, none))
+    return rows
+
+
+def _match(
+    match_id: str,
+    sighting_id: str,
+    call_id: str | None,
+    hypothesis: str,
+    key: str | None,
+    mmsi: object,
+    gap: str | None,
+    p: float,
+) -> dict[str, object]:
+    return {
+        "match_id": match_id,
+        "sighting_id": sighting_id,
+        "call_id": call_id,
+        "hypothesis": hypothesis,
+        "vessel_key": key,
+        "mmsi": mmsi,
+        "gap_id": gap,
+        "p_match": p,
+    }
