@@ -23,6 +23,8 @@ from ghostships.inference.joint import Weighed
 from ghostships.routes import Port, Route
 
 US = units.US_PER_HOUR
+PROFILE_PRIOR = 4.0
+"""How many silences the overall share is worth where few agree in the properties before."""
 ONE_LOOK_H = 2.0
 DURATION_PRIOR_GAPS = 20.0
 DURATION_SLOPE = 0.7
@@ -394,89 +396,104 @@ def _fixed_factors(
     route: Route,
     reception_says: dict[str, str],
 ) -> tuple[list[list[Factor]], list[float]]:
-    """Factors that depend on no history, per silence, in their fixed order; how common each value is, is learned here."""
+    """Factors that depend on no history, per silence, in their fixed order.
+
+    How common a value is otherwise is learned from the silences that fit, each factor among those that agree in all factors before
+    it: a cargo ship of the right size that vanishes and comes back near home is one kind of ship, not four coincidences.
+    """
     priors = route.priors
     home = [p.id for p in route.ports if p.role == "counterpart"]
     near = reach[reach["port"].isin(home)].groupby("gap_id")[["distance_from_nm", "distance_to_nm"]].min()
-    gap_ids = [c.gap.gap_id for c in cases if c.is_feasible]
-    feasible = near.reindex(gap_ids)
-    share_from = _share(feasible["distance_from_nm"] <= priors.near_home_nm, feasible["distance_from_nm"].notna())
-    share_to = _share(feasible["distance_to_nm"] <= priors.near_home_nm, feasible["distance_to_nm"].notna())
-    # One entry per silence, not per ship: the level that these shares are set against is that of silences.
-    fleet = ships.loc[[c.gap.vessel_key for c in cases if c.is_feasible]]
-    kind = fleet["ship_type"].astype("float64")
-    cargo = _share(kind.between(70, 79), kind.notna() & (kind > 0))
-    length = fleet["length_m"].astype("float64")
-    sized = _share(length.between(priors.trade_length_min_m, priors.trade_length_max_m), length.notna())
+    gap_ids = [c.gap.gap_id for c in cases]
+    keys = [c.gap.vessel_key for c in cases]
+    is_open = np.array([bool(c.gap.is_open) for c in cases], dtype=bool)
+    feasible = np.array([c.is_feasible for c in cases], dtype=bool)
+    here = near.reindex(gap_ids)
+    drafts = draughts.set_index("gap_id").reindex(gap_ids)
+    from_nm = here["distance_from_nm"].to_numpy(dtype=float)
+    to_nm = np.where(is_open, np.nan, here["distance_to_nm"].to_numpy(dtype=float))
+    moved_nm = np.array([c.gap.distance_gc_nm for c in cases], dtype=float)
+    kind = ships["ship_type"].reindex(keys).to_numpy(dtype=float, na_value=np.nan)
+    length = ships["length_m"].reindex(keys).to_numpy(dtype=float, na_value=np.nan)
+    change = (drafts["after_m"] - drafts["before_m"]).to_numpy(dtype=float)
+    tidal = np.sign(change) * (np.abs(change) >= factors.DRAUGHT_CHANGE_M)
+    profile = _Profile(feasible)
+    shares_from = profile.add(_where(from_nm <= priors.near_home_nm, from_nm))
+    shares_to = profile.add(_where(to_nm <= priors.near_home_nm, to_nm))
+    shares_same = profile.add(_where(moved_nm <= factors.SAME_PLACE_NM, moved_nm))
+    shares_kind = profile.add(_where((kind >= 70) & (kind <= 79), np.where(kind > 0, kind, np.nan)))
+    sized = (length >= priors.trade_length_min_m) & (length <= priors.trade_length_max_m)
+    shares_size = profile.add(_where(sized, length))
+    deeper, lighter = profile.shares(_where(tidal > 0, change)), profile.shares(_where(tidal < 0, change))
     p_offs = [c.gap.p_off for c in cases if c.is_feasible and c.gap.p_off == c.gap.p_off]
     usual_off = float(np.mean(p_offs)) if p_offs else priors.p_off
-    drafts = draughts.set_index("gap_id")
-    change = (drafts["after_m"] - drafts["before_m"]).reindex(gap_ids)
-    deeper = _share(change >= factors.DRAUGHT_CHANGE_M, change.notna())
-    lighter = _share(change <= -factors.DRAUGHT_CHANGE_M, change.notna())
-    moved = pd.Series([c.gap.distance_gc_nm for c in cases if c.is_feasible], dtype=float)
-    share_same = _share(moved <= factors.SAME_PLACE_NM, moved.notna())
     fixed, watch = [], []
-    for case in cases:
-        gap = case.gap
-        ship = ships.loc[gap.vessel_key]
-        gap_id = gap.gap_id
-        hits = list(ship["watch_list_hits"])
-        listed = factors.watch_list(hits, priors.watch_list_bits)
+    for n, case in enumerate(cases):
+        gap, ship = case.gap, ships.loc[case.gap.vessel_key]
+        listed = factors.watch_list(list(ship["watch_list_hits"]), priors.watch_list_bits)
         watch.append(listed.bits)
-        before = drafts.loc[gap_id] if gap_id in drafts.index else {"before_m": math.nan, "after_m": math.nan}
-        places = (
-            near.loc[gap_id] if gap_id in near.index else {"distance_from_nm": math.nan, "distance_to_nm": math.nan}
-        )
+        places = {"limit_nm": priors.near_home_nm, "p_if_trip": priors.p_near_home_if_trip}
         fixed.append(
             [
                 listed,
-                factors.near_home(
-                    "last_place",
-                    float(places["distance_from_nm"]),
-                    limit_nm=priors.near_home_nm,
-                    p_if_trip=priors.p_near_home_if_trip,
-                    p_otherwise=share_from,
-                    when="before",
+                factors.near_home("last_place", from_nm[n], p_otherwise=shares_from[n], when="before", **places),
+                factors.near_home("next_place", to_nm[n], p_otherwise=shares_to[n], when="after", **places),
+                factors.same_place(moved_nm[n], p_if_trip=priors.p_same_place_if_trip, p_otherwise=shares_same[n]),
+                factors.ship_type(
+                    _imo(ship["ship_type"]), p_if_trip=priors.p_cargo_if_trip, p_otherwise=shares_kind[n]
                 ),
-                factors.near_home(
-                    "next_place",
-                    math.nan if gap.is_open else float(places["distance_to_nm"]),
-                    limit_nm=priors.near_home_nm,
-                    p_if_trip=priors.p_near_home_if_trip,
-                    p_otherwise=share_to,
-                    when="after",
-                ),
-                factors.same_place(
-                    float(gap.distance_gc_nm), p_if_trip=priors.p_same_place_if_trip, p_otherwise=share_same
-                ),
-                factors.ship_type(_imo(ship["ship_type"]), p_if_trip=priors.p_cargo_if_trip, p_otherwise=cargo),
                 factors.ship_size(
-                    float(ship["length_m"]),
+                    length[n],
                     low_m=priors.trade_length_min_m,
                     high_m=priors.trade_length_max_m,
                     p_if_trip=priors.p_size_if_trip,
-                    p_otherwise=sized,
-                ),
-                factors.transponder(
-                    float(gap.p_off),
-                    usual_off,
-                    reception_says.get(gap_id, "reception was not measured"),
+                    p_otherwise=shares_size[n],
                 ),
                 factors.draught(
-                    float(before["before_m"]),
-                    float(before["after_m"]),
-                    deeper=(priors.p_deeper_if_trip, deeper),
-                    lighter=(priors.p_lighter_if_trip, lighter),
+                    float(drafts["before_m"].iloc[n]),
+                    float(drafts["after_m"].iloc[n]),
+                    deeper=(priors.p_deeper_if_trip, deeper[n]),
+                    lighter=(priors.p_lighter_if_trip, lighter[n]),
+                ),
+                factors.transponder(
+                    float(gap.p_off), usual_off, reception_says.get(gap.gap_id, "reception was not measured")
                 ),
             ]
         )
     return fixed, watch
 
 
-def _share(holds: pd.Series, counted: pd.Series) -> float:
-    """Share of those counted for which it holds, with one of each added so that it is never 0 or 1."""
-    return float((int((holds & counted).sum()) + 1) / (int(counted.sum()) + 2))
+def _where(holds: npt.NDArray[np.bool_], value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """1 where it holds, 0 where it does not, NaN where the value is not known."""
+    return np.where(np.isnan(value), np.nan, holds.astype(float))
+
+
+class _Profile:
+    """Shares of silences that have a property, each among those that agree in every property added before."""
+
+    def __init__(self, counted: npt.NDArray[np.bool_]) -> None:
+        self._counted = counted
+        self._seen: list[npt.NDArray[np.float64]] = []
+
+    def shares(self, value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Per silence, the share of the others like it that have the property; two made-up silences keep it off 0 and 1."""
+        known = self._counted & ~np.isnan(value)
+        mean = (float(value[known].sum()) + 1) / (int(known.sum()) + 2)
+        out = np.empty(len(value))
+        for n in range(len(value)):
+            alike = known.copy()
+            for before in self._seen:
+                if not np.isnan(before[n]):
+                    alike &= before == before[n]
+            alike[n] = False
+            out[n] = (float(value[alike].sum()) + PROFILE_PRIOR * mean) / (int(alike.sum()) + PROFILE_PRIOR)
+        return out
+
+    def add(self, value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The same, and from now on silences must agree in this property too."""
+        out = self.shares(value)
+        self._seen.append(value)
+        return out
 
 
 def _fit(
