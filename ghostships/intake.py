@@ -108,7 +108,7 @@ class Intake:
         rejects : with full hashes and the original bytes
         """
         full = {entry.sha256[:12]: entry for entry in reversed(self.entries) if entry.accepted}
-        late = rejects.filter(pl.col("file_sha256").str.len_chars() < 64).sort(tables.REJECTS.key)
+        late = rejects.filter(pl.col("file_sha256").str.len_chars() < 64).sort(*tables.REJECTS.key, "raw")
         if late.is_empty():
             return rejects
         parts = [rejects.filter(pl.col("file_sha256").str.len_chars() == 64)]
@@ -125,7 +125,7 @@ class Intake:
                 )
             )
         assert all(entry.accepted >= 0 for entry in self.entries), "more rows were refused than read"
-        return pl.concat(parts).sort(tables.REJECTS.key)
+        return pl.concat(parts).sort(*tables.REJECTS.key, "raw")
 
 
 def file_of(path: str) -> Path:
@@ -181,7 +181,7 @@ def read(
         seen.joined(),
         looked.joined(),
         known.joined(),
-        pl.concat([delivery.rejects, *(part for one in lists for part in one.rejects)]).sort(tables.REJECTS.key),
+        pl.concat([delivery.rejects, *(part for one in lists for part in one.rejects)]).sort(*tables.REJECTS.key, "raw"),
         [*entries, *(entry for one in lists for entry in one.entries)],
     )
 

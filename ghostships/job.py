@@ -222,7 +222,7 @@ def work(request: Request, out: Path | None, *, with_report: bool = True, stage:
         raise NothingUsable(_why_nothing(read))
     given = pipeline.Inputs(read.positions, read.rejects, read.sightings, read.scenes, read.registry)
     with stage("finding gaps, port calls and round trips"):
-        result = pipeline.run(given, settings, Sea.of(route.area, platformdirs.user_cache_path("ghostships")))
+        result = pipeline.run(given, settings, Sea.of(route.area, platformdirs.user_cache_path("ghostships") / "sea"))
     result = replace(result, rejects=read.settle(result.rejects))
     result = replace(result, warnings=[*read.warnings, *result.warnings])
     manifest = _manifest(request, settings, read, result)

@@ -94,7 +94,7 @@ def run(inputs: Inputs, settings: Settings, sea: Sea) -> Result:
     hulls, hours = segments.find(
         vessel_hours, positions, summarise=days.summarise, max_speed_kn=route.policy.max_speed_kn
     )
-    fleet = vessels.describe(positions, inputs.registry, segments=hulls)
+    fleet = vessels.describe(positions, inputs.registry, segments=hulls, vessel_class=clean.vessel_class)
     fastest = _top_speeds(positions, fleet, route)
     silences = gaps.find(hours, hulls, min_gap_h=settings.min_gap_h, as_of_utc=as_of, route=route, vessels=fleet)
     silences = reach.distances(silences, sea)
@@ -265,7 +265,8 @@ def _legs_nm(route: Route, sea: Sea) -> pd.DataFrame:
 
 def _dark_calls(stays: pd.DataFrame, route: Route) -> pd.DataFrame:
     """Calls that a silent ship may have made: not by a transmitting ship, of this trade, at ports of the route."""
-    known = stays["port"].map(lambda text: all(p in {q.id for q in route.ports} for p in str(text).split("|")))
+    ids = {port.id for port in route.ports}
+    known = stays["port"].map(lambda text: ids.issuperset(str(text).split("|"))).astype(bool)
     return stays[(stays["kind"] != "transmitting") & stays["in_trade"].astype(bool) & known]
 
 

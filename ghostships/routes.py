@@ -24,6 +24,7 @@ Lon = Annotated[float, Field(ge=-180, le=180)]
 
 
 class _Frozen(BaseModel):
+    # A number in quotes is a slip of the pen, not a number. JSON, from which a report is drawn again, has no tuples.
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 

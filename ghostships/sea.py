@@ -20,9 +20,9 @@ import polars as pl
 
 from ghostships.sea_courses import Courses
 from ghostships.sea_grid import PORT_SNAP_KM, Bools, Cache, Floats, Grid, Ints, geodesic_km, land_polygons
-from ghostships.units import EARTH_RADIUS_KM
+from ghostships.units import EARTH_RADIUS_KM, KM_PER_NM
 
-__all__ = ["Place", "Sea", "Snap", "cell", "cell_centre", "cell_expr", "gc_km", "geodesic_km", "land_polygons"]
+__all__ = ["Place", "Sea", "Snap", "cell", "cell_centre", "cell_expr", "gc_km", "gc_nm_expr", "geodesic_km", "land_polygons"]
 
 CELL_ROWS = 720
 CELL_ROW_DEG = 0.25
@@ -81,6 +81,13 @@ def gc_km(lat1: npt.ArrayLike, lon1: npt.ArrayLike, lat2: npt.ArrayLike, lon2: n
     d_lambda = np.radians(np.asarray(lon2, dtype=np.float64) - np.asarray(lon1, dtype=np.float64))
     h = np.sin((phi2 - phi1) / 2) ** 2 + np.cos(phi1) * np.cos(phi2) * np.sin(d_lambda / 2) ** 2
     return np.asarray(2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.clip(h, 0, 1))))
+
+
+def gc_nm_expr(lat1: pl.Expr, lon1: pl.Expr, lat2: pl.Expr, lon2: pl.Expr) -> pl.Expr:
+    """Great-circle distance [nm] of columns in degrees: `gc_km` for Polars, null where a coordinate is null."""
+    a = ((lat2 - lat1).radians() / 2).sin() ** 2
+    b = lat1.radians().cos() * lat2.radians().cos() * ((lon2 - lon1).radians() / 2).sin() ** 2
+    return (a + b).clip(0, 1).sqrt().arcsin() * (2 * EARTH_RADIUS_KM / KM_PER_NM)
 
 
 def _cells_in_row(row: Ints) -> Ints:

@@ -57,6 +57,8 @@ _ALGORITHM = "1"
 
 _ECCENTRICITY = float(np.sqrt(Geod(ellps="WGS84").es))
 _GEOD = Geod(ellps="WGS84")
+_NEAREST_POLE = 1 - 2.0**-53
+"""Largest sine taken for a latitude: the largest double below one."""
 
 
 def geodesic_km(lat1: npt.ArrayLike, lon1: npt.ArrayLike, lat2: npt.ArrayLike, lon2: npt.ArrayLike) -> Floats:
@@ -71,7 +73,8 @@ def geodesic_km(lat1: npt.ArrayLike, lon1: npt.ArrayLike, lat2: npt.ArrayLike, l
 
 def mercator_y(lat_deg: npt.ArrayLike) -> Floats:
     """Isometric latitude of the WGS84 ellipsoid [degrees along the equator]."""
-    sine = np.sin(np.radians(np.asarray(lat_deg, dtype=np.float64)))
+    # The pole is infinitely far on this map; a position sent from there must not warn, only lie outside every grid.
+    sine = np.clip(np.sin(np.radians(np.asarray(lat_deg, dtype=np.float64))), -_NEAREST_POLE, _NEAREST_POLE)
     return np.degrees(np.arctanh(sine) - _ECCENTRICITY * np.arctanh(_ECCENTRICITY * sine))
 
 

@@ -181,7 +181,12 @@ SEGMENTS = Table(
         Column("start_utc", "time", "first position"),
         Column("end_utc", "time", "last position"),
         Column("n_positions", "int64", "positions in the segment", low=0),
-        Column("reason", "str", "why the track was split here, or `whole`"),
+        Column(
+            "reason",
+            "str",
+            "why the track was split here, or `whole`",
+            values=("whole", "shared", "silence", "ambiguous", "lost", "jump"),
+        ),
     ),
     rules=(Rule("segment_ends_after_it_starts", _before("start_utc", "end_utc")),),
 )

@@ -38,6 +38,8 @@ OUTSIDE_TRADE_SIGMAS = 1.645
 is."""
 P_SEEN_BY_ANALYST = 0.98
 """How surely a published "no ship at the berth" means that there was none (own judgement; it is not certainty)."""
+P_SEEN_TYPICALLY = 0.8
+"""Chance that a picture of the berths shows a ship alongside, when one is asked whether another was missed (own judgement)."""
 BOUND_P_SEEN = 0.8
 """A picture bounds a call only when it would have shown the ship with at least this probability."""
 LAY_UP_FACTOR = 4.0
@@ -181,6 +183,10 @@ class Berthing:
 
     def join(self, looks: list[Look]) -> list[Stay]:
         """Looks in order of time into calls; the looks of one picture go to different calls, the best way together."""
+        watched = sum(e.p_seen for e in self.empties if e.scene is not None)
+        if watched > 0:
+            # Where every picture is listed, they tell how busy the port is: hulls alongside on average, each for a mean stay.
+            self.per_h = max(self.per_h, len(looks) / watched / self.mean_h)
         calls: list[Stay] = []
         batches: dict[str, list[Look]] = {}
         for seen in looks:
@@ -240,7 +246,10 @@ class Berthing:
             in_time = spare / np.maximum(pauses, 1.0)
             other = gone * float(np.mean(in_time * -np.expm1(-spare / 2 / self.route.priors.between_mean_h)))
         else:
-            other = gone * float(np.mean(-np.expm1(-self.per_h * np.minimum(pauses / 2, self.mean_h))))
+            # Another hull came: after this one left, or while it lay there and this picture missed it.
+            missed = 1 - P_SEEN_TYPICALLY if seen.scenes & self.by_scene.keys() else 0.0
+            came = float(np.mean(-np.expm1(-self.per_h * np.minimum(pauses / 2, self.mean_h))))
+            other = (gone + (1 - gone) * missed) * came
         odds_berth = self._berth_odds(last.berth, seen.berth)
         weight = stayed * odds_length * odds_berth
         return weight / (weight + other) if weight > 0 else 0.0
@@ -339,7 +348,7 @@ class Berthing:
             "vessel_name": call.first("name"),
             "imo": call.first("imo"),
             "length_sigma_m": None if length is None else round(sigma, 1),
-            "in_trade": self._in_trade(berths, length, sigma),
+            "in_trade": self._in_trade([s.berth for s in seen if s.berth], length, sigma),
             "sighting_ids": sightings,
             "continues_call_id": None if call.continues is None else ids[call.continues],
             "p_continues": None if call.p_continues is None else round(call.p_continues, 6),
@@ -387,7 +396,9 @@ class Berthing:
 
     def _in_trade(self, berths: list[str], length: float | None, sigma: float) -> bool:
         priors = self.route.priors
-        if any(b in self.berths and not self.berths[b].in_trade for b in berths):
+        # Radar puts a ship at the next pier often enough: the berth it was seen at most often decides, and a tie is in doubt.
+        outside = sum(b in self.berths and not self.berths[b].in_trade for b in berths)
+        if outside > len(berths) / 2:
             return False
         margin = OUTSIDE_TRADE_SIGMAS * sigma
         return length is None or (

@@ -440,7 +440,7 @@ def _assumptions(plan: times.Plan, binding: dialects.Binding) -> list[str]:
         notes.append(f"dates are {'day' if plan.kind == 'dmy' else 'month'}-first, {how}")
     elif plan.kind.startswith("unix"):
         notes.append(f"times are numbers in {plan.kind.removeprefix('unix_')} since 1970, by their magnitude")
-    if plan.kind in ("iso", "dmy", "mdy", "compact"):
+    if plan.kind in ("iso", "dmy", "mdy", "compact") and plan.has_naive:
         notes.append(
             f"times without a zone are {plan.zone}, as the dialect declares"
             if plan.zone

@@ -55,6 +55,8 @@ class Plan:
     kind: Kind
     zone: str | None = None
     reject_naive: bool = False
+    has_naive: bool = True
+    """False where every time of the column has a zone of its own: then nothing was assumed."""
 
 
 class Undecided(ValueError):
@@ -129,7 +131,12 @@ class Survey:
                     "in either place; name a dialect that says which (plain_day_first, plain_month_first)"
                 )
             kind = "dmy" if self.n_day_first else "mdy"
-        return Plan(kind, zone, reject_naive=zone is None and self.n_zoned > 0 and self.n_naive > 0)  # type: ignore[arg-type]
+        return Plan(
+            kind,  # type: ignore[arg-type]
+            zone,
+            reject_naive=zone is None and self.n_zoned > 0 and self.n_naive > 0,
+            has_naive=self.n_naive > 0,
+        )
 
 
 def _spans(number: pl.Expr, per_second: float) -> pl.Expr:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 import polars as pl
 
 from ghostships import sea, tables
-from ghostships.units import EARTH_RADIUS_KM, KM_PER_NM, US_PER_HOUR
+from ghostships.units import US_PER_HOUR
 
 MOVING_KN = 0.5
 """A ship that reports at least this is under way; below it is the noise of a satellite fix at anchor (own judgement)."""
@@ -27,13 +27,6 @@ shorter interval says little about speed; it also keeps two positions of one ins
 
 ORDER = ("time_utc", "lat_deg", "lon_deg", "source_file", "source_row")
 """Order of a ship's messages. Two places in one second are a conflict: both stay, in order of place, then of source."""
-
-
-def distance_nm(lat1: pl.Expr, lon1: pl.Expr, lat2: pl.Expr, lon2: pl.Expr) -> pl.Expr:
-    """Great circle [nm] between two places in degrees (haversine, mean Earth radius)."""
-    a = ((lat2 - lat1).radians() / 2).sin() ** 2
-    b = lat1.radians().cos() * lat2.radians().cos() * ((lon2 - lon1).radians() / 2).sin() ** 2
-    return (a + b).clip(0, 1).sqrt().arcsin() * (2 * EARTH_RADIUS_KM / KM_PER_NM)
 
 
 def summarise(positions: pl.DataFrame, *, also_by: Sequence[str] = ()) -> pl.DataFrame:
@@ -55,7 +48,7 @@ def summarise(positions: pl.DataFrame, *, also_by: Sequence[str] = ()) -> pl.Dat
         .sort(*by, *ORDER, nulls_last=True)
     )
     before = {name: pl.col(name).shift(1).over(each_hour) for name in ("lat_deg", "lon_deg", "time_utc")}
-    step_nm = distance_nm(before["lat_deg"], before["lon_deg"], pl.col("lat_deg"), pl.col("lon_deg"))
+    step_nm = sea.gc_nm_expr(before["lat_deg"], before["lon_deg"], pl.col("lat_deg"), pl.col("lon_deg"))
     step_h = (pl.col("time_utc") - before["time_utc"]).dt.total_microseconds() / US_PER_HOUR
     steps = (
         rows.filter(placed)

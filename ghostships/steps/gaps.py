@@ -11,16 +11,15 @@ heard      | | ||  |                          o   | | |  |          o = heard wi
 from __future__ import annotations
 
 import hashlib
-import math
 from datetime import datetime
 
 import numpy as np
 import pandas as pd
 import polars as pl
 
-from ghostships import tables
+from ghostships import sea, tables
 from ghostships.routes import Port, Route
-from ghostships.units import EARTH_RADIUS_KM, KM_PER_NM, US_PER_HOUR
+from ghostships.units import US_PER_HOUR
 
 TRUSTED_TRACK_H = 24.0
 """Under a number with several tracks only one heard over at least a day may be silent "still": shorter ones are as likely a false
@@ -125,7 +124,7 @@ def _described(found: pl.DataFrame, route: Route, vessels: pd.DataFrame | None) 
     )
     hours = pl.col("silent_us") / US_PER_HOUR
     return (
-        found.with_columns(gap_id=pl.Series(ids, dtype=pl.String), distance_gc_nm=distance_nm(*start, *end))
+        found.with_columns(gap_id=pl.Series(ids, dtype=pl.String), distance_gc_nm=sea.gc_nm_expr(*start, *end))
         .join(names, on="vessel_key", how="left", maintain_order="left")
         .select(
             "gap_id",
@@ -162,22 +161,13 @@ def gap_id(vessel_key: str, time_us: int, lat_e7: int, lon_e7: int) -> str:
     return "G-" + hashlib.sha256(f"{vessel_key}|{time_us}|{lat_e7}|{lon_e7}".encode()).hexdigest()[:16]
 
 
-def distance_nm(lat1: pl.Expr, lon1: pl.Expr, lat2: pl.Expr, lon2: pl.Expr) -> pl.Expr:
-    """Great circle [nm] between two places in degrees (haversine, mean Earth radius)."""
-    a = ((lat2 - lat1).radians() / 2).sin() ** 2
-    b = lat1.radians().cos() * lat2.radians().cos() * ((lon2 - lon1).radians() / 2).sin() ** 2
-    return (a + b).clip(0, 1).sqrt().arcsin() * (2 * EARTH_RADIUS_KM / KM_PER_NM)
-
-
 def _port_at(lat_deg: pl.Series, lon_deg: pl.Series, ports: tuple[Port, ...]) -> pl.Series:
     """Id of the nearest port whose radius holds each place; the first of the route file where two are equally near."""
     out = np.full(len(lat_deg), None, dtype=object)
-    lat, lon = np.radians(lat_deg.cast(pl.Float64).to_numpy()), np.radians(lon_deg.cast(pl.Float64).to_numpy())
+    lat, lon = lat_deg.cast(pl.Float64).to_numpy(), lon_deg.cast(pl.Float64).to_numpy()
     nearest = np.full(len(lat), np.inf)
     for port in ports:
-        port_lat, port_lon = math.radians(port.lat_deg), math.radians(port.lon_deg)
-        a = np.sin((lat - port_lat) / 2) ** 2 + np.cos(lat) * math.cos(port_lat) * np.sin((lon - port_lon) / 2) ** 2
-        away_km = 2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(a.clip(0, 1)))
+        away_km = sea.gc_km(lat, lon, port.lat_deg, port.lon_deg)
         inside = (away_km <= port.radius_km) & (away_km < nearest)
         out[inside] = port.id
         nearest[inside] = away_km[inside]

@@ -467,7 +467,7 @@ def _strength(hits: Floats, tries: Floats, level: float) -> float:
 def _expected_heard(window: _Window, reception: Reception) -> float:
     """E: the hours in which the ship should have been heard on the quietest course open to it."""
     n = len(window.hours)
-    if n == 0 or not len(reception.unit):
+    if n == 0 or not len(reception.unit) or not len(reception.feed):
         return 0.0
     first = window.hours[0]
     # A ship reaches a cell when it reaches its edge, about half a cell's height before the centre.

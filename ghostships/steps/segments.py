@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ghostships import tables
+from ghostships import sea, tables
 from ghostships.units import EARTH_RADIUS_KM, KM_PER_NM, US_PER_HOUR
 
 WHOLE = "whole"
@@ -142,10 +142,7 @@ def suspects(vessel_hours: pl.DataFrame, *, max_speed_kn: float) -> pl.DataFrame
     """
     rows = vessel_hours.filter(pl.col("n_positions") > 0).sort("vessel_key", "hour_utc")
     before = {n: pl.col(f"last_{n}").shift(1).over("vessel_key") for n in ("utc", "lat_deg", "lon_deg")}
-    lat1, lon1 = before["lat_deg"].radians(), before["lon_deg"].radians()
-    lat2, lon2 = pl.col("first_lat_deg").radians(), pl.col("first_lon_deg").radians()
-    a = ((lat2 - lat1) / 2).sin() ** 2 + lat1.cos() * lat2.cos() * ((lon2 - lon1) / 2).sin() ** 2
-    step_nm = a.clip(0, 1).sqrt().arcsin() * (2 * _NM)
+    step_nm = sea.gc_nm_expr(before["lat_deg"], before["lon_deg"], pl.col("first_lat_deg"), pl.col("first_lon_deg"))
     step_h = (pl.col("first_utc") - before["utc"]).dt.total_microseconds() / US_PER_HOUR
     between = step_nm > max_speed_kn * step_h.clip(lower_bound=1 / 60)
     long = (step_h >= 1) & (step_nm > min(max_speed_kn, 40.0) * (step_h + SLACK_H))
