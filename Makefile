@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check everyday docs lock bench clean chromium install
+.PHONY: demo test check docs lock bench clean chromium compiler install
 
 demo: $(STAMP)
 	$(BIN)/ghostships demo --out demo-report
@@ -13,20 +13,27 @@ install: $(STAMP)
 
 # Hash-checked, exactly the locked versions; the project itself is linked in without resolving anything.
 $(STAMP): requirements.lock pyproject.toml
+	@$(MAKE) --no-print-directory compiler
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes --prefer-binary -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $(STAMP)
+
+# scikit-fmm comes as C++ source: a compiler and Python's headers are needed, installed only where they are missing.
+compiler:
+	@command -v c++ >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends g++ >/dev/null; }
+	@test -f "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" || \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-dev >/dev/null; }
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not slow and not browser"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not browser"
 
 test: check chromium
-	$(BIN)/python -m pytest -m "slow or browser"
+	$(BIN)/python -m pytest -n 2 -m "slow or browser"
 
 # The page is tested in a real browser; Debian's own package, installed only where it is missing.
 chromium:

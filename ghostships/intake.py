@@ -30,7 +30,7 @@ SIMULATED = "simulated"
 
 @dataclass
 class Entry:
-    """One file and where its rows went. A refused file has no rows, only the reason."""
+    """One file and where its rows went. A refused file has the reason, and no row that was used."""
 
     role: Role
     path: str
@@ -84,7 +84,7 @@ class Intake:
         """Files that were read and gave nothing: an answer that rests on less than was handed in."""
         said = []
         for entry in self.entries:
-            if not entry.refused and not entry.accepted + entry.duplicate:
+            if not entry.refused and not entry.accepted and (entry.rejected or not entry.duplicate):
                 rules = ", ".join(sorted(entry.rejected))
                 why = f"none of its {entry.rows_read} rows could be used ({rules})" if rules else "no rows in it"
                 said.append(f"{entry.path}: {why}")
@@ -181,7 +181,9 @@ def read(
         seen.joined(),
         looked.joined(),
         known.joined(),
-        pl.concat([delivery.rejects, *(part for one in lists for part in one.rejects)]).sort(*tables.REJECTS.key, "raw"),
+        pl.concat([delivery.rejects, *(part for one in lists for part in one.rejects)]).sort(
+            *tables.REJECTS.key, "raw"
+        ),
         [*entries, *(entry for one in lists for entry in one.entries)],
     )
 
@@ -191,6 +193,8 @@ class _Lists:
 
     def __init__(self, role: Role, table: Table, identity: str) -> None:
         self.role, self.table, self.identity = role, table, identity
+        # Watch lists often hold nothing but hulls without a number; only pictures are taken to be there when given.
+        self.is_refused_whole = role != "vessels"
         self.frames: list[pd.DataFrame] = []
         self.rejects: list[pl.DataFrame] = []
         self.entries: list[Entry] = []
@@ -220,6 +224,12 @@ class _Lists:
                 account.notes,
             )
             self.entries.append(entry)
+            if self.is_refused_whole and entry.rows_read and not entry.accepted + entry.duplicate:
+                # A list of which nothing can be used is a wrong file, not a quiet month: whoever gave it must be told.
+                rules = ", ".join(f"{n} {rule}" for rule, n in sorted(entry.rejected.items()))
+                entry.refused = FileRefused(
+                    entry.path, "no_usable_row", f"{entry.rows_read} rows, none usable ({rules})"
+                )
             if account.sha256 in self.paths:
                 entry.duplicate, entry.accepted = entry.duplicate + entry.accepted, 0
                 entry.notes += (f"the same bytes as {self.paths[account.sha256]}: no new rows",)

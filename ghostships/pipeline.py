@@ -89,6 +89,8 @@ def run(inputs: Inputs, settings: Settings, sea: Sea) -> Result:
     positions, refused = clean.believe(ships, as_of_utc=as_of, from_utc=settings.from_utc, to_utc=settings.to_utc)
     if aside.height:
         warnings.append(_set_aside_sentence(aside))
+    if not (settings.as_of_utc or settings.to_utc):
+        warnings += _too_late(ships, as_of)
 
     vessel_hours = days.summarise(positions)
     hulls, hours = segments.find(
@@ -165,7 +167,7 @@ def run(inputs: Inputs, settings: Settings, sea: Sea) -> Result:
         "vessels": _counted(fleet, fastest, silences, round_trips),
         "throughput": made,
     }
-    warnings += _sightings_outside(sightings, vessel_hours)
+    warnings += _sightings_outside(sightings, vessel_hours) + _without_place(sightings, route)
     declared = {t.name: t for t in tables.PUBLIC}
     finished = {name: _frame([frame], declared[name]) for name, frame in out.items()}
     late = refused.select(
@@ -180,6 +182,21 @@ def _set_aside_sentence(aside: pl.DataFrame) -> str:
     )
     parts = [f"{n} messages of {keys} {name.replace('_', ' ')} numbers" for name, n, keys in kinds.iter_rows()]
     return f"{', '.join(parts)}: heard, but no ship can be told by them, so they make no gaps"
+
+
+def _too_late(ships: pl.DataFrame, as_of: datetime | None) -> list[str]:
+    """Ships heard only after a "now" that nobody named: a wrong clock, or the last export of several, whose ship is then lost whole."""
+    if as_of is None:
+        return []
+    late = ships.join(ships.filter(pl.col("time_utc") <= as_of), on="vessel_key", how="anti")
+    lost = late["vessel_key"].unique().sort()
+    if not len(lost):
+        return []
+    named = ", ".join(lost.head(5)) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
+    return [
+        f"{len(lost)} ships are heard only after {as_of:%Y-%m-%dT%H:%M:%SZ} and were left out with {late.height} messages "
+        f"(time_future): {named}; without --as-of, now is the last time at which two ships are heard"
+    ]
 
 
 def _top_speeds(positions: pl.DataFrame, fleet: pd.DataFrame, route: Route) -> dict[str, float]:
@@ -313,13 +330,27 @@ def _sightings_outside(sightings: pd.DataFrame, vessel_hours: pl.DataFrame) -> l
     """Sightings before the first or after the last message: no silence can explain them, and that proves nothing."""
     if vessel_hours.is_empty() or not len(sightings):
         return []
-    first, last = vessel_hours["first_heard_utc"].min(), vessel_hours["last_heard_utc"].max()
+    first, last = vessel_hours.select(pl.col("first_heard_utc").min(), pl.col("last_heard_utc").max()).row(0)
     n = int(((sightings["end_utc"] < first) | (sightings["start_utc"] > last)).sum())
     return (
         [f"{n} sightings lie outside the time of the AIS data ({first} to {last}): no ship can be matched to them"]
         if n
         else []
     )
+
+
+def _without_place(sightings: pd.DataFrame, route: Route) -> list[str]:
+    """Ships seen at a port that the route does not know, without coordinates: they are in no call, nor anywhere at sea."""
+    unplaced = sightings["sighting_id"].isin(calls.unplaced(sightings, route)) & sightings["lat_deg"].isna()
+    lost = sightings[unplaced].sort_values("sighting_id")
+    if not len(lost):
+        return []
+    named = [f"{s} ({port})" for s, port in zip(lost["sighting_id"], lost["port"], strict=True)]
+    more = f" and {len(named) - 20} more" if len(named) > 20 else ""
+    return [
+        f"{len(named)} sightings are in no port call, because route {route.name} does not know the port and they have no "
+        f"coordinates: {', '.join(named[:20])}{more}"
+    ]
 
 
 def _frame(parts: list[pd.DataFrame], table: tables.Table) -> pd.DataFrame:

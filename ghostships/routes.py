@@ -11,7 +11,7 @@ import tomllib
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -24,8 +24,16 @@ Lon = Annotated[float, Field(ge=-180, le=180)]
 
 
 class _Frozen(BaseModel):
-    # A number in quotes is a slip of the pen, not a number. JSON, from which a report is drawn again, has no tuples.
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Strict: a number in quotes is a slip of the pen, not a number.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tuples(cls, data: Any) -> Any:
+        """TOML and JSON have lists where these models have tuples, which stay as they are."""
+        if not isinstance(data, dict):
+            return data
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
 
 
 class Berth(_Frozen):
@@ -298,7 +306,8 @@ def _first_problem(error: ValidationError | TypeError, data: dict[str, object]) 
     """The first thing wrong with a route file, in the words of the file."""
     if isinstance(error, TypeError):
         return str(error)
-    first = error.errors()[0]
+    # A key misspelt is also a key missing: what was written says more than what was not.
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     model: type[BaseModel] = Route
     at: object = data
     path: list[str] = []

@@ -22,7 +22,18 @@ from ghostships.sea_courses import Courses
 from ghostships.sea_grid import PORT_SNAP_KM, Bools, Cache, Floats, Grid, Ints, geodesic_km, land_polygons
 from ghostships.units import EARTH_RADIUS_KM, KM_PER_NM
 
-__all__ = ["Place", "Sea", "Snap", "cell", "cell_centre", "cell_expr", "gc_km", "gc_nm_expr", "geodesic_km", "land_polygons"]
+__all__ = [
+    "Place",
+    "Sea",
+    "Snap",
+    "cell",
+    "cell_centre",
+    "cell_expr",
+    "gc_km",
+    "gc_nm_expr",
+    "geodesic_km",
+    "land_polygons",
+]
 
 CELL_ROWS = 720
 CELL_ROW_DEG = 0.25

@@ -75,7 +75,7 @@ def mercator_y(lat_deg: npt.ArrayLike) -> Floats:
     """Isometric latitude of the WGS84 ellipsoid [degrees along the equator]."""
     # The pole is infinitely far on this map; a position sent from there must not warn, only lie outside every grid.
     sine = np.clip(np.sin(np.radians(np.asarray(lat_deg, dtype=np.float64))), -_NEAREST_POLE, _NEAREST_POLE)
-    return np.degrees(np.arctanh(sine) - _ECCENTRICITY * np.arctanh(_ECCENTRICITY * sine))
+    return np.asarray(np.degrees(np.arctanh(sine) - _ECCENTRICITY * np.arctanh(_ECCENTRICITY * sine)))
 
 
 def mercator_lat(y_deg: npt.ArrayLike) -> Floats:

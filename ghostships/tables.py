@@ -565,7 +565,7 @@ def broken_rule(table: Table) -> pl.Expr:
             rules.append((f"{column.name}_range", (value < column.low).fill_null(False)))
         if column.high is not None:
             rules.append((f"{column.name}_range", (value > column.high).fill_null(False)))
-        if column.values:
+        if column.values:  # noqa: PD011
             rules.append((f"{column.name}_value", ~value.is_in(list(column.values)).fill_null(True)))
     rules.extend((rule.name, ~rule.holds().fill_null(True)) for rule in table.rules)
     return pl.coalesce([pl.when(broken).then(pl.lit(name)) for name, broken in rules])

@@ -66,6 +66,7 @@ def assert_reproduces(sea: Sea, path: Path) -> None:
         assert abs(by_graph - km) <= max(0.025 * km, 5.0), (start.id, lat, lon, km, by_graph)
 
 
+@pytest.mark.slow
 def test_distances_around_land_agree_with_a_visibility_graph(sea: Sea, fixtures: Path) -> None:
     """Analysts read "impossible" off these distances: they must agree with an independent method, by field and by graph."""
     assert_reproduces(sea, fixtures / "sea_distances.csv")

@@ -30,7 +30,7 @@ LONG_FACTOR = 7.0
 """Share and length of the slow tail of every waiting time: queues, weather and lay-by. Own judgement, tested in simulation."""
 
 GRID_STEPS_H = (1.0, 2.0, 3.0, 4.0, 6.0, 12.0, 24.0)
-GRID_POINTS = 420
+GRID_POINTS = 240
 """The finest step is taken that keeps a silence within this many points: 17 days by the hour, 70 days by four hours."""
 
 NEGLIGIBLE = 1e-12

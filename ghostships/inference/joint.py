@@ -61,6 +61,8 @@ class Levels:
     habit_strength: float
     unknown_per_h: float
     unknown_strength_h: float
+    chance_share: float = 0.0
+    """Share of pictured calls that silences would carry by chance alone: it teaches neither the level nor a habit."""
 
 
 @dataclass
@@ -107,6 +109,9 @@ def solve(
     levels: Levels,
     *,
     watched_h: dict[str, float],
+    start: Solution | None = None,
+    is_learning: bool = True,
+    rounds: int = ROUNDS,
 ) -> Solution:
     """Shares of every call among the silences that could have made it, and "none of these".
 
@@ -115,6 +120,8 @@ def solve(
     fits : (silence, call) -> (density of the call's length if it is this ship [per m], likelihood ratio of the name read)
     watched_h : per port, the hours in which an arriving hull would have been seen; 0 where no pictures are listed, and then
         unknown hulls are not learned, because published sightings are positive only
+    start : begin with the levels of this solution (of the same number of silences and calls)
+    is_learning : keep the levels as they were at the start when false
     """
     reach: list[list[int]] = [[c for c in s.silence.calls if (g, c) in fits] for g, s in enumerate(silents)]
     feasible = [g for g, s in enumerate(silents) if s.is_feasible]
@@ -139,14 +146,18 @@ def solve(
     # Start from "nobody knows any of them", so that the rate of unknown hulls is argued down by evidence and not up.
     for c, known in enumerate(calls):
         solution.unknown_rate[c] = unknown_rate(c, known, calls, solution.none, levels, watched_h.get(known.port, 0.0))
+    if start is not None:
+        solution.p_trip, solution.unknown_rate = start.p_trip, list(start.unknown_rate)
+        solution.p_ship = [start.p_trip] * len(silents)
     for g, silent in enumerate(silents):
         if not reach[g]:
             solution.verdicts[g] = silent.silence.weigh(odds=1.0, likelihoods={})
-    if not any(reach):
+    if not any(reach) and is_learning:
         _learn(solution, silents, calls, levels, feasible, by_ship, watched_h)
+    if not any(reach):
         return solution
     weighed_with: dict[int, tuple[float, dict[int, float]]] = {}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         solution.n_rounds += 1
         pull: dict[int, dict[int, float]] = defaultdict(dict)
         moved = 0.0
@@ -171,11 +182,22 @@ def solve(
                 moved = max(moved, abs(share - solution.shares[g][c]))
                 solution.shares[g][c] = share
             solution.none[c] = 1.0 / (1.0 + total)
-        moved = max(moved, _learn(solution, silents, calls, levels, feasible, by_ship, watched_h))
+        if is_learning:
+            moved = max(moved, _learn(solution, silents, calls, levels, feasible, by_ship, watched_h))
         if moved < TOLERANCE:
             solution.is_converged = True
             break
     return solution
+
+
+def carried_by(silents: list[Silent], calls: list[Known], solution: Solution, none: list[float] | None = None) -> float:
+    """Calls at the dark port that pictures carry in all silences; with `none`, each as far as it is unexplained."""
+    total = 0.0
+    for g, silent in enumerate(silents):
+        if silent.is_feasible:
+            shares = solution.shares[g].items()
+            total += min(math.fsum(p * (none[c] if none else 1.0) for c, p in shares if calls[c].is_dark_port), 1.0)
+    return total
 
 
 def _is_same(new: tuple[float, dict[int, float]], old: tuple[float, dict[int, float]] | None) -> bool:
@@ -201,7 +223,8 @@ def _learn(
         solution.pictured[g] = min(made, 1.0)
     # A silence counts against the trade only as far as a call in it would have been seen.
     looked = [max(silents[g].watched, solution.pictured[g]) for g in feasible]
-    total_made = math.fsum(solution.pictured[g] for g in feasible)
+    earned = 1.0 - levels.chance_share
+    total_made = earned * math.fsum(solution.pictured[g] for g in feasible)
     before = solution.p_trip
     solution.p_trip = (levels.p_trip_strength * levels.p_trip + total_made) / (
         levels.p_trip_strength + math.fsum(looked)
@@ -212,7 +235,9 @@ def _learn(
         seen = math.fsum(max(silents[g].watched, solution.pictured[g]) for g in silences)
         for g in silences:
             own = max(silents[g].watched, solution.pictured[g])
-            solution.p_ship[g] = (strength * solution.p_trip + made - solution.pictured[g]) / (strength + seen - own)
+            solution.p_ship[g] = (strength * solution.p_trip + earned * (made - solution.pictured[g])) / (
+                strength + seen - own
+            )
     for c, known in enumerate(calls):
         solution.unknown_rate[c] = unknown_rate(c, known, calls, solution.none, levels, watched_h.get(known.port, 0.0))
     return abs(solution.p_trip - before) / max(solution.p_trip, 1e-9) * 0.01

@@ -419,7 +419,9 @@ def _kml(data: bytes, shown: str, notes: list[str]) -> tuple[list[str], list[Rec
     except (ParseError, ValueError, RecursionError) as error:
         raise FileRefused(shown, "xml", f"not valid XML: {error}") from error
     if _local(root.tag).casefold() != "kml":
-        raise FileRefused(shown, "not_kml", f"is XML whose root is <{_local(root.tag)[:40]}>, not <kml>; of XML only KML is read")
+        raise FileRefused(
+            shown, "not_kml", f"is XML whose root is <{_local(root.tag)[:40]}>, not <kml>; of XML only KML is read"
+        )
     if any(_local(e.tag) == "NetworkLink" for e in root.iter()):
         notes.append("network links were not followed")
     rows = []

@@ -30,12 +30,26 @@ def around(gaps: pd.DataFrame, positions: pl.DataFrame) -> pd.DataFrame:
         return pd.DataFrame({"gap_id": gaps["gap_id"], "before_m": float("nan"), "after_m": float("nan")})
     span = OLDEST_DAYS * 86_400_000_000
     before = edges.sort("start").join_asof(
-        sent, left_on="start", right_on="at", by="vessel_key", strategy="backward", tolerance=span, check_sortedness=False
+        sent,
+        left_on="start",
+        right_on="at",
+        by="vessel_key",
+        strategy="backward",
+        tolerance=span,
+        check_sortedness=False,
     )
     after = (
         edges.filter(pl.col("end") >= 0)
         .sort("end")
-        .join_asof(sent, left_on="end", right_on="at", by="vessel_key", strategy="forward", tolerance=span, check_sortedness=False)
+        .join_asof(
+            sent,
+            left_on="end",
+            right_on="at",
+            by="vessel_key",
+            strategy="forward",
+            tolerance=span,
+            check_sortedness=False,
+        )
     )
     both = before.select("gap_id", pl.col("draught_m").alias("before_m")).join(
         after.select("gap_id", pl.col("draught_m").alias("after_m")), on="gap_id", how="left"

@@ -23,6 +23,12 @@ from ghostships.inference.joint import Weighed
 from ghostships.routes import Port, Route
 
 US = units.US_PER_HOUR
+CHANCE_SHIFTS = (0.31, 0.64)
+"""Pictures are moved by these shares of their span to see what chance alone would carry; far enough apart to be two answers."""
+CHANCE_ROUNDS = 6
+"""Enough for a sum of shares to a few per cent; it is an estimate with an error of its own."""
+RAREST_DRAUGHT_CHANGE = 0.12
+"""A draught that changes across a silence is never taken for rarer than this otherwise: ships load in any port."""
 PROFILE_PRIOR = 4.0
 """How many silences the overall share is worth where few agree in the properties before."""
 ONE_LOOK_H = 2.0
@@ -143,20 +149,8 @@ def weigh(
     ships = vessels.set_index("vessel_key")
     fixed, watch_bits = _fixed_factors(cases, reach, ships, draughts, route, reception_says)
     durations = _Durations.of(cases)
-    by_ship, by_call = ships.to_dict("index"), calls.to_dict("index")
-    silents: list[joint.Silent] = []
-    fits: dict[tuple[int, int], tuple[float, float]] = {}
-    sentences: dict[tuple[int, int], tuple[str, str]] = {}
-    for g, case in enumerate(cases):
-        silence = _silence(case, calls, windows, by_port, route, legs_nm, durations)
-        blind = silence.weigh(odds=1.0, likelihoods={}, blind=True).trip if case.is_feasible else 0.0
-        unseen = silence.weigh(odds=1.0, likelihoods={}).trip if case.is_feasible else 0.0
-        watched = 1 - unseen / blind if blind > 0 else 0.0
-        bits = math.fsum(f.bits for f in fixed[g])
-        silents.append(joint.Silent(case.gap.vessel_key, silence, bits, watched, case.is_feasible and blind > 0))
-        ship = by_ship[case.gap.vessel_key]
-        for c in silence.calls:
-            fits[g, c], sentences[g, c] = _fit(by_call[c], known[c], ship, route)
+    bits = [math.fsum(f.bits for f in steps) for steps in fixed]
+    silents, fits, sentences = _silents(cases, bits, calls, windows, known, by_port, ships, route, legs_nm, durations)
     priors = route.priors
     levels = joint.Levels(
         priors.p_trip,
@@ -166,6 +160,32 @@ def weigh(
         priors.unknown_hull_strength_days * 24,
     )
     solution = joint.solve(silents, known, fits, levels, watched_h=watched_h)
+    made = joint.carried_by(silents, known, solution)
+    if made > 0 and len(scenes):
+        # The same pictures at other times: what silences and calls have in common then is chance, and teaches nothing.
+        by_gap = dict(zip([c.gap.gap_id for c in cases], bits, strict=True))
+        chance = []
+        for share in CHANCE_SHIFTS:
+            moved_windows, moved_looks = _shifted(windows, by_port, share)
+            other = _cases(usable, reach, calls, moved_windows, route, as_of_us)
+            other_bits = [by_gap.get(c.gap.gap_id, 0.0) for c in other]
+            moved, moved_fits, _ = _silents(
+                other, other_bits, calls, moved_windows, known, moved_looks, ships, route, legs_nm, durations
+            )
+            by_chance = joint.solve(
+                moved,
+                known,
+                moved_fits,
+                levels,
+                watched_h=watched_h,
+                start=solution,
+                is_learning=False,
+                rounds=CHANCE_ROUNDS,
+            )
+            # Only calls that are nobody's can be carried by chance; those that a silence explains are its own.
+            chance.append(joint.carried_by(moved, known, by_chance, solution.none))
+        levels = replace(levels, chance_share=min(float(np.mean(chance)) / made, 1.0))
+        solution = joint.solve(silents, known, fits, levels, watched_h=watched_h, start=solution)
     warnings = []
     if not solution.is_converged:
         warnings.append(
@@ -191,6 +211,58 @@ def _any_length(
     """Arrivals per hour of unknown hulls of any length at the port of a call."""
     bare = replace(known[c], length_m=math.nan, background=1.0)
     return joint.unknown_rate(c, bare, known, solution.none, levels, watched_h.get(known[c].port, 0.0))
+
+
+Windows = list[tuple[list[tuple[int, int]], list[str], list[float]]]
+
+
+def _silents(
+    cases: list[_Case],
+    bits: list[float],
+    calls: pd.DataFrame,
+    windows: Windows,
+    known: list[joint.Known],
+    by_port: dict[str, Watch],
+    ships: pd.DataFrame,
+    route: Route,
+    legs_nm: pd.DataFrame,
+    durations: _Durations,
+) -> tuple[list[joint.Silent], dict[tuple[int, int], tuple[float, float]], dict[tuple[int, int], tuple[str, str]]]:
+    """The silences ready to be weighed, and how well each fits the calls it meets, in numbers and in words."""
+    by_ship, by_call = ships.to_dict("index"), calls.to_dict("index")
+    silents: list[joint.Silent] = []
+    fits: dict[tuple[int, int], tuple[float, float]] = {}
+    sentences: dict[tuple[int, int], tuple[str, str]] = {}
+    for g, case in enumerate(cases):
+        silence = _silence(case, calls, windows, by_port, route, legs_nm, durations)
+        blind = silence.weigh(odds=1.0, likelihoods={}, blind=True).trip if case.is_feasible else 0.0
+        unseen = silence.weigh(odds=1.0, likelihoods={}).trip if case.is_feasible else 0.0
+        watched = 1 - unseen / blind if blind > 0 else 0.0
+        silents.append(joint.Silent(case.gap.vessel_key, silence, bits[g], watched, case.is_feasible and blind > 0))
+        for c in silence.calls:
+            fits[g, c], sentences[g, c] = _fit(by_call[c], known[c], by_ship[case.gap.vessel_key], route)
+    return silents, fits, sentences
+
+
+def _shifted(windows: Windows, by_port: dict[str, Watch], share: float) -> tuple[Windows, dict[str, Watch]]:
+    """Calls and pictures moved in time together, by a share of the time that the pictures cover, the end wrapped to the start."""
+    times = [t for watch in by_port.values() for t, _, _ in watch.looks]
+    first, last = min(times), max(times)
+    span = max(last - first, 1)
+    by = int(span * share) // 86_400_000_000 * 86_400_000_000  # whole days, so that daylight stays daylight
+
+    def moved(t: int) -> int:
+        return first + (t - first + by) % span
+
+    out: Windows = []
+    for spans, scenes, p_detects in windows:
+        step = moved(spans[0][0]) - spans[0][0]
+        out.append(([(a + step, b + step) for a, b in spans], scenes, p_detects))
+    looks = {
+        port: Watch(tuple(sorted((moved(t), p, look) for t, p, look in watch.looks)), watch.of_scene)
+        for port, watch in by_port.items()
+    }
+    return out, looks
 
 
 @dataclass(frozen=True)
@@ -424,7 +496,8 @@ def _fixed_factors(
     shares_kind = profile.add(_where((kind >= 70) & (kind <= 79), np.where(kind > 0, kind, np.nan)))
     sized = (length >= priors.trade_length_min_m) & (length <= priors.trade_length_max_m)
     shares_size = profile.add(_where(sized, length))
-    deeper, lighter = profile.shares(_where(tidal > 0, change)), profile.shares(_where(tidal < 0, change))
+    deeper = np.maximum(profile.shares(_where(tidal > 0, change)), RAREST_DRAUGHT_CHANGE)
+    lighter = np.maximum(profile.shares(_where(tidal < 0, change)), RAREST_DRAUGHT_CHANGE)
     p_offs = [c.gap.p_off for c in cases if c.is_feasible and c.gap.p_off == c.gap.p_off]
     usual_off = float(np.mean(p_offs)) if p_offs else priors.p_off
     fixed, watch = [], []

@@ -484,16 +484,15 @@ def _expected_heard(window: _Window, reception: Reception) -> float:
     begins, ends = enter[unknown].astype(np.int64), leave[unknown].astype(np.int64) + 1
     covered = np.cumsum(np.bincount(begins, minlength=n + 1) - np.bincount(ends, minlength=n + 1))[:n] > 0
     quietest = np.where(covered, 0.0, -1.0)
-    left = n - int(covered.sum())
-    rest = np.flatnonzero(inside & ~unknown) if left else np.empty(0, dtype=np.int64)
+    # The hours still open, in order: each cell, the quietest first, takes those of them in which it is within reach.
+    left = np.flatnonzero(~covered)
+    rest = np.flatnonzero(inside & ~unknown) if len(left) else np.empty(0, dtype=np.int64)
     for index in rest[np.lexsort((rest, reception.heard_rate[rest]))]:
-        piece = quietest[int(enter[index]) : int(leave[index]) + 1]
-        unset = piece < 0
-        new = int(unset.sum())
-        if new:
-            piece[unset] = reception.heard_rate[index]
-            left -= new
-            if left == 0:
+        low, high = left.searchsorted((enter[index], leave[index] + 1))
+        if low < high:
+            quietest[left[low:high]] = reception.heard_rate[index]
+            left = np.concatenate((left[:low], left[high:]))
+            if not len(left):
                 break
     at = np.arange(first, first + n) - reception.first_hour
     known = (at >= 0) & (at < len(reception.feed))

@@ -142,7 +142,7 @@ def _place(pairs: pl.DataFrame, positions: pl.DataFrame, max_bracket_h: float) -
             left_on="at",
             right_on=f"{side}_time_utc",
             by="vessel_key",
-            strategy=strategy,  # type: ignore[arg-type]
+            strategy=strategy,
             check_sortedness=False,
         )
     us = units.US_PER_HOUR

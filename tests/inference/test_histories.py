@@ -62,7 +62,9 @@ def enumerate_all(silence: h.Silence, odds: float, likelihoods: dict[int, float]
                     called += place.is_dark
                 if weight == 0:
                     continue
-                weight *= wait(end - times[-1] - steps(silence.places[sequence[-1][0]].to_end_h), WAITS.before_mean_h) / step
+                weight *= (
+                    wait(end - times[-1] - steps(silence.places[sequence[-1][0]].to_end_h), WAITS.before_mean_h) / step
+                )
                 weight *= (1 - WAITS.p_another_call) if called else 1.0
                 totals["trip" if called else "other"] += weight
                 by_number[called] = by_number.get(called, 0.0) + weight
@@ -75,12 +77,12 @@ def enumerate_all(silence: h.Silence, odds: float, likelihoods: dict[int, float]
 
 def small_silence(duration_h: float = 28.0) -> h.Silence:
     looks = (h.Look(12.0, 0.6, "a"), h.Look(18.0, 0.8, "b"), h.Look(22.0, 0.5, "c"))
-    dark = h.Place(
-        "X", True, 6.0, 4.0, STAYS, looks, (h.Seen(7, ((18.0, 18.0),), frozenset({"b"}), (0.8,)),)
-    )
+    dark = h.Place("X", True, 6.0, 4.0, STAYS, looks, (h.Seen(7, ((18.0, 18.0),), frozenset({"b"}), (0.8,)),))
     home = h.Place("H", False, 2.0, 2.0, STAYS, (), (h.Seen(9, ((21.0, 26.0),), frozenset(), ()),), visit_weight=0.3)
     legs = np.array([[12.0, 6.0], [6.0, 0.0]])
-    silence = h.Silence(duration_h=duration_h, is_open=False, density=0.003, places=[dark, home], legs_h=legs, waits=WAITS)
+    silence = h.Silence(
+        duration_h=duration_h, is_open=False, density=0.003, places=[dark, home], legs_h=legs, waits=WAITS
+    )
     # A coarse grid keeps the enumeration of three stays within reach.
     return silence
 
@@ -134,7 +136,9 @@ def test_a_clear_empty_picture_speaks_against_a_stay() -> None:
 def test_stays_below_the_minimum_never_happen() -> None:
     """For the ship that had four hours to spare: no history squeezes a shorter stay in."""
     place = h.Place("X", True, 10.0, 10.0, STAYS, (), ())
-    tight = h.Silence(duration_h=23, is_open=False, density=0.01, places=[place], legs_h=np.array([[25.0]]), waits=WAITS)
+    tight = h.Silence(
+        duration_h=23, is_open=False, density=0.01, places=[place], legs_h=np.array([[25.0]]), waits=WAITS
+    )
     assert tight.weigh(odds=1.0, likelihoods={}).trip == 0.0
     just = h.Silence(duration_h=24, is_open=False, density=0.01, places=[place], legs_h=np.array([[25.0]]), waits=WAITS)
     assert just.weigh(odds=1.0, likelihoods={}).trip > 0.0
@@ -143,7 +147,9 @@ def test_stays_below_the_minimum_never_happen() -> None:
 def test_an_open_silence_may_still_be_alongside() -> None:
     """For the night's report: a ship that has not come back can be at the dark port now."""
     place = h.Place("X", True, 10.0, 10.0, STAYS, (), ())
-    silence = h.Silence(duration_h=20, is_open=True, density=0.5, places=[place], legs_h=np.array([[25.0]]), waits=WAITS)
+    silence = h.Silence(
+        duration_h=20, is_open=True, density=0.5, places=[place], legs_h=np.array([[25.0]]), waits=WAITS
+    )
     verdict = silence.weigh(odds=1.0, likelihoods={})
     assert 0 < verdict.trip < 1
 

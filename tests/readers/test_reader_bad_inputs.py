@@ -453,6 +453,7 @@ def check_mutations(folder: Path, scratch: Path, steps: range) -> None:
                 assert account.n_read == account.n_accepted + account.n_duplicate + sum(account.n_rejected.values())
 
 
+@pytest.mark.slow
 def test_no_mutated_file_raises_or_loses_a_row(tmp_path: Path, fixtures: Path) -> None:
     """F8 in small: damage costs rows or the file, with a rule, and never the run."""
     check_mutations(fixtures, tmp_path, range(1, 9))

@@ -172,6 +172,7 @@ def test_a_real_limit_of_file_size_is_one_line_and_no_folder(tmp_path: Path, lim
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_without_a_swap_at_once_two_renames_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Network folders cannot exchange two names; the new folder stands all the same, and a failed rename brings the old back."""
     out = tmp_path / "out"

@@ -190,6 +190,7 @@ def test_outside_the_shipped_coast_the_page_says_that_it_has_none() -> None:
     assert data_of(render(made))["land"] != [] and "No coastline here." not in render(made)
 
 
+@pytest.mark.slow
 def test_sixty_days_of_130_ships_stay_under_three_megabytes() -> None:
     """The page is mailed and opened on laptops: 130 ships, 200 000 track points and 3 000 silences must fit."""
     made = sample.large(n_ships=130, n_points=200_000, n_gaps=3_000)

@@ -130,6 +130,7 @@ def test_a_ship_never_heard_with_a_place_has_no_gap() -> None:
 _MOMENTS = st.lists(st.integers(0, 200_000), min_size=2, max_size=30, unique=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(_MOMENTS, st.integers(1, 48), st.integers(1, 48))
 def test_a_longer_threshold_never_adds_a_gap(minutes: list[int], one: int, other: int) -> None:
@@ -151,6 +152,7 @@ def test_gaps_are_exactly_the_steps_between_messages_that_are_long_enough(minute
     assert sorted(found["duration_h"]) == pytest.approx(sorted(expected), abs=1e-9)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(_MOMENTS, st.integers(-5000, 5000))
 def test_shifting_all_clocks_by_hours_changes_no_duration(minutes: list[int], hours: int) -> None:

@@ -216,6 +216,7 @@ def test_no_gaps_give_an_empty_table_of_the_right_shape() -> None:
     assert reach.distances(table(), LatitudeSea()).empty
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     shift_us=st.integers(-(10**14), 10**14),

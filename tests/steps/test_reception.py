@@ -149,6 +149,7 @@ def test_no_data_gives_an_empty_answer() -> None:
     assert _judge(_ship().clear()).empty
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_four_ships_heard_by_satellite_cannot_be_called_dark(shared: Path) -> None:
     """A year of sparse satellite AIS of four ships over several oceans: thousands of hours unheard, and no verdict on any."""
