@@ -185,7 +185,7 @@ def _set_aside_sentence(aside: pl.DataFrame) -> str:
 
 
 def _too_late(ships: pl.DataFrame, as_of: datetime | None) -> list[str]:
-    """Ships heard only after a "now" that nobody named: a wrong clock, or the last export of several, whose ship is then lost whole."""
+    """Ships heard only after a "now" that nobody named: a wrong clock, or the last of several exports, lost whole."""
     if as_of is None:
         return []
     late = ships.join(ships.filter(pl.col("time_utc") <= as_of), on="vessel_key", how="anti")

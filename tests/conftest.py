@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples on every machine, and no stopwatch: a busy machine is not a defect.
+settings.register_profile("house", deadline=None, derandomize=True)
+settings.load_profile("house")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 

@@ -166,6 +166,24 @@ def recognise(columns: Sequence[str], *, shape: str, wanted: Dialect | None = No
     return [_bind(dialect, columns, names, why) for _, dialect, why in candidates]
 
 
+def best(names: Sequence[str], *, shape: str, wanted: Dialect | None) -> Binding:
+    """The one binding to read by: the first that lacks nothing.
+
+    Raises
+    ------
+    NotRecognised
+        when none fits, or each lacks a column.
+    """
+    bound = recognise(names, shape=shape, wanted=wanted)
+    lacks = [missing(binding) for binding in bound]
+    good = [binding for binding, lack in zip(bound, lacks, strict=True) if lack is None]
+    if not good:
+        raise NotRecognised(
+            "column_missing", (lacks and lacks[0]) or f"no dialect has the columns {', '.join(names[:30])}"
+        )
+    return good[0]
+
+
 def missing(binding: Binding) -> str | None:
     """What a binding lacks to be readable, with the names tried and the columns seen; null when it lacks nothing."""
     for field in ("time", "lat_deg", "lon_deg"):

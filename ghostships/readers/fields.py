@@ -7,7 +7,14 @@ guessed.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import polars as pl
+
+from ghostships import tables
+from ghostships.readers import records
 
 DAYLIGHT_LOCAL_H = (6, 18)
 """Hours of a local day in which an optical picture is taken [h]; sun-synchronous imaging satellites pass at 09:00 to
@@ -111,3 +118,29 @@ def sensor_of(scene_id: str | None) -> str | None:
     """The sensor that a picture's name gives away: Sentinel-1 and -2 product names start with the platform."""
     found = re.match(r"S([12])[A-D]_", scene_id or "")
     return None if not found else f"Sentinel-{found.group(1)}"
+
+
+def judged(
+    found: records.Records,
+    names: dict[str, str],
+    table: tables.Table,
+    identity: str,
+    make: Callable[[dict[str, str], str, list[str]], dict[str, object]],
+) -> tuple[pd.DataFrame, pl.DataFrame, records.ListAccount]:
+    """Every record as a row of `table` made by `make` (values, source row, notes), or a reject with the rule it broke."""
+    notes = [f"column {c!r} is not used" for c in found.columns if records.key(c) not in names]
+    rows: list[dict[str, object]] = []
+    sources: list[records.Record] = []
+    broken: list[tuple[int, str, bytes]] = []
+    for record in found.rows:
+        values = {names[k]: v for k, v in record.fields.items() if k in names}
+        try:
+            if record.rule:
+                raise Broken(record.rule)
+            rows.append(make(values, f"{found.sha256[:12]}:{record.row}", notes))
+            sources.append(record)
+        except Broken as error:
+            broken.append((record.row, str(error), record.raw))
+    kept, duplicate = records.once(rows, sources, identity, broken)
+    out = tables.to_pandas(pd.DataFrame(kept, columns=table.names), table) if kept else tables.empty_pandas(table)
+    return out, records.rejects(found.sha256, broken), records.account(found, len(kept), duplicate, broken, notes)

@@ -143,16 +143,9 @@ def _columns(
         raise Refused("not_ais", "no record is a JSON object" if rows or not records else "no usable record")
     names = [*keys]
     try:
-        bound = dialects.recognise(names, shape="records", wanted=wanted)
+        binding = dialects.best(names, shape="records", wanted=wanted)
     except dialects.NotRecognised as error:
         raise Refused(error.rule, str(error)) from error
-    lacks = [dialects.missing(binding) for binding in bound]
-    good = [binding for binding, lack in zip(bound, lacks, strict=True) if lack is None]
-    if not good:
-        raise Refused(
-            "column_missing", lacks[0] if lacks and lacks[0] else f"no dialect has the keys {', '.join(names[:30])}"
-        )
-    binding = good[0]
     columns = {
         field: pl.Series([_text(record, names[i]) for record in records], dtype=pl.String())
         for field, i in binding.index.items()

@@ -95,14 +95,9 @@ def _with_points(table: pa.Table, place: str) -> pa.Table:
 
 def _bind(names: list[str], wanted: dialects.Dialect | None) -> dialects.Binding:
     try:
-        bound = dialects.recognise(names, shape="table", wanted=wanted)
+        return dialects.best(names, shape="table", wanted=wanted)
     except dialects.NotRecognised as error:
         raise Refused(error.rule, str(error)) from error
-    lacks = [dialects.missing(binding) for binding in bound]
-    good = [binding for binding, lack in zip(bound, lacks, strict=True) if lack is None]
-    if not good:
-        raise Refused("column_missing", (lacks and lacks[0]) or f"no dialect has the columns {', '.join(names[:30])}")
-    return good[0]
 
 
 def _text(values: pl.Series) -> pl.Series:

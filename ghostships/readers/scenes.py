@@ -58,23 +58,9 @@ def read_scenes(path: Path, *, route: Route) -> tuple[pd.DataFrame, pl.DataFrame
     if usable and "wkt" not in ours and not {"lat_min", "lat_max", "lon_min", "lon_max"} <= ours:
         expected = "expected `wkt`, or lat_min, lon_min, lat_max, lon_max"
         raise FileRefused(found.path, "no_footprint", f"has no footprint; {expected}")
-    notes = [f"column {c!r} is not used" for c in found.columns if records.key(c) not in names]
-    rows: list[dict[str, object]] = []
-    sources: list[records.Record] = []
-    broken: list[tuple[int, str, bytes]] = []
-    for record in found.rows:
-        values = {names[k]: v for k, v in record.fields.items() if k in names}
-        try:
-            if record.rule:
-                raise Broken(record.rule)
-            rows.append(_scene(values, f"{found.sha256[:12]}:{record.row}", route, notes))
-            sources.append(record)
-        except Broken as error:
-            broken.append((record.row, str(error), record.raw))
-    kept, duplicate = records.once(rows, sources, "scene_id", broken)
-    frame = pd.DataFrame(kept, columns=tables.SCENES.names)
-    out = tables.to_pandas(frame, tables.SCENES) if kept else tables.empty_pandas(tables.SCENES)
-    return out, records.rejects(found.sha256, broken), records.account(found, len(kept), duplicate, broken, notes)
+    return fields.judged(
+        found, names, tables.SCENES, "scene_id", lambda values, row, notes: _scene(values, row, route, notes)
+    )
 
 
 def _scene(values: dict[str, str], source_row: str, route: Route, notes: list[str]) -> dict[str, object]:

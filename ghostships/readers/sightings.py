@@ -19,7 +19,7 @@ from ghostships import tables
 from ghostships.errors import FileRefused
 from ghostships.readers import fields, records
 from ghostships.readers.fields import Broken
-from ghostships.readers.records import ListAccount, Record
+from ghostships.readers.records import ListAccount
 from ghostships.routes import Port, Route
 from ghostships.units import EARTH_RADIUS_KM
 
@@ -96,24 +96,9 @@ def read_sightings(path: Path, *, route: Route) -> tuple[pd.DataFrame, pl.DataFr
     names = records.matched(found.columns, ALIASES)
     if any(not record.rule for record in found.rows):
         _refuse_unusable(found.path, set(names.values()))
-    notes = [f"column {c!r} is not used" for c in found.columns if records.key(c) not in names]
-    accepted: list[dict[str, object]] = []
-    sources: list[Record] = []
-    broken: list[tuple[int, str, bytes]] = []
-    for record in found.rows:
-        values = {names[k]: v for k, v in record.fields.items() if k in names}
-        try:
-            if record.rule:
-                raise Broken(record.rule)
-            accepted.append(_sighting(values, f"{found.sha256[:12]}:{record.row}", route, notes))
-            sources.append(record)
-        except Broken as error:
-            broken.append((record.row, str(error), record.raw))
-    kept, duplicate = records.once(accepted, sources, "sighting_id", broken)
-    frame = pd.DataFrame(kept, columns=tables.SIGHTINGS.names)
-    out = tables.to_pandas(frame, tables.SIGHTINGS) if kept else tables.empty_pandas(tables.SIGHTINGS)
-    books = records.account(found, len(kept), duplicate, broken, notes)
-    return out, records.rejects(found.sha256, broken), books
+    return fields.judged(
+        found, names, tables.SIGHTINGS, "sighting_id", lambda values, row, notes: _sighting(values, row, route, notes)
+    )
 
 
 def _refuse_unusable(path: str, ours: set[str]) -> None:
