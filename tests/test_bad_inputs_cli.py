@@ -234,6 +234,40 @@ def test_a_refused_list_beside_good_ais_ends_with_3(world: Path, run: Run, conte
     assert _inputs(world)["vessels.csv"]["refused"]
 
 
+def test_a_sightings_file_of_which_no_row_can_be_used_beside_good_ais_ends_with_3(world: Path, run: Run) -> None:
+    """A wrong file is no quiet month: the gaps are found, the file is named with the rule, its rows are rejects."""
+    (world / "sightings.csv").write_text("sighting_id,time,port\nS1,yesterday,VOSTOCHNY\n", encoding="utf-8")
+    status, _, lines = run("ais.csv", *LISTS)
+    assert status == 3
+    assert len(lines) == 1
+    assert "sightings.csv: 1 rows, none usable (1 " in lines[0]
+    account = _inputs(world)["sightings.csv"]
+    assert account["rows_read"] == 1
+    assert account["refused"]
+    assert len(pd.read_parquet(world / "out" / "rejects.parquet")) >= 1
+
+
+def test_a_ship_seen_at_a_port_nobody_knows_is_said(world: Path, run: Run) -> None:
+    """Without coordinates such a sighting is in no call: it must not vanish without a word."""
+    with (world / "sightings.csv").open("a", encoding="utf-8") as file:
+        columns = (world / "sightings.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
+        values = {"sighting_id": "FAR-1", "port": "ZHOUSHAN", "start_utc": "2019-03-04T02:00:00Z"}
+        values |= {"time": values["start_utc"], "time_utc": values["start_utc"], "end_utc": values["start_utc"]}
+        file.write(",".join(values.get(name, "") for name in columns) + "\n")
+    assert run("ais.csv", *LISTS)[0] == 0
+    manifest = json.loads((world / "out" / "manifest.json").read_text(encoding="utf-8"))
+    assert any("FAR-1 (ZHOUSHAN)" in warning for warning in manifest["warnings"])
+
+
+def test_a_ship_heard_only_after_now_is_named(world: Path, run: Run) -> None:
+    """The last of several exports is lost whole when no other ship is heard as late: the loss must be on the screen."""
+    with (world / "ais.csv").open("a", encoding="utf-8") as file:
+        file.write("999000099,2021-03-04T00:00:00Z,42.6,132.9,0.0,SIM LATE,98\n")
+    assert run("ais.csv", *LISTS)[0] == 0
+    manifest = json.loads((world / "out" / "manifest.json").read_text(encoding="utf-8"))
+    assert any("mmsi:999000099" in warning and "time_future" in warning for warning in manifest["warnings"])
+
+
 def test_a_list_without_rows_is_said(world: Path, run: Run) -> None:
     """A month without sightings is no error; but whoever thinks they gave some must be told."""
     (world / "sightings.csv").write_text("sighting_id,time,port\n", encoding="utf-8")

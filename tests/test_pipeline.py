@@ -20,13 +20,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 import worlds
 
 import ghostships
-from ghostships import job, pipeline, routes, tables
+from ghostships import job, pipeline, routes, sea, tables, units
 from ghostships.inference import factors
 from ghostships.pipeline import Inputs, Result, Settings
 
@@ -217,14 +218,29 @@ def check_calls(case: Case) -> None:
 
 
 def check_gaps(case: Case) -> None:
-    """P6: every gap is a silence of the raw positions of at least the threshold, and every such silence is a gap."""
-    positions, gaps = case.inputs.positions, case["gaps"]
+    """P6: every gap is a silence of the raw positions of at least the threshold, and every such silence is a gap.
+
+    A number that jumps faster than any ship is more than one hull, whose silences its rows together do not show: those are left
+    to the tests of `segments`.
+    """
     threshold = timedelta(hours=route().policy.min_gap_h)
+    placed = case.inputs.positions.drop_nulls("lat_deg").sort("vessel_key", "time_utc", "source_row")
+    lat, lon, time = (placed[c].to_numpy() for c in ("lat_deg", "lon_deg", "time_utc"))
+    hours = np.maximum((time[1:] - time[:-1]) / np.timedelta64(1, "h"), 0.1)
+    jumps = sea.gc_km(lat[:-1], lon[:-1], lat[1:], lon[1:]) / units.KM_PER_NM / hours > 50
+    own = placed["vessel_key"].to_numpy()
+    ships = set(own)
+    single = ships - set(own[1:][jumps & (own[1:] == own[:-1])])
+    assert len(single) >= 0.8 * len(ships)
+    gaps = case["gaps"][case["gaps"]["vessel_key"].isin(single)].reset_index(drop=True)
     wanted = set()
-    heard = positions.filter(pl.col("time_utc") <= case.result.as_of_utc)
+    heard = case.inputs.positions.filter(
+        (pl.col("time_utc") <= case.result.as_of_utc) & pl.col("vessel_key").is_in(list(single))
+    )
     for (key,), own in heard.sort("time_utc").group_by("vessel_key"):
         wanted |= {(key, a, b) for a, b in pairwise(own["time_utc"]) if b - a >= threshold}
     closed = gaps[~gaps["is_open"].astype(bool)]
+    assert (closed["duration_h"] >= route().policy.min_gap_h).all()
     found = set(zip(closed["vessel_key"], closed["start_utc"], closed["end_utc"], strict=True))
     assert found == {(k, pd.Timestamp(a), pd.Timestamp(b)) for k, a, b in wanted}
     hours = (closed["end_utc"] - closed["start_utc"]).dt.total_seconds() / 3600
@@ -431,26 +447,36 @@ def test_a_feed_outage_makes_no_trip(case: Case) -> None:
     quiet = case.inputs.positions.filter(~pl.col("time_utc").is_between(start, end))
     cut = analysed(replace(case.inputs, positions=quiet))
     gaps = cut["gaps"]
-    around = (gaps["start_utc"] <= start) & (gaps["end_utc"] >= end)
-    short = around & (gaps["duration_h"] < 24)
-    assert short.sum() >= 5
-    assert (gaps.loc[short, "state"] == "void").all()
+    slack = timedelta(hours=2)
+    inside = gaps["start_utc"].between(start - slack, start) & gaps["end_utc"].between(end, end + slack)
+    assert inside.sum() >= 10
+    assert (gaps.loc[inside, "state"] == "void").all()
     void = set(gaps.loc[gaps["state"] == "void", "gap_id"])
     assert not void & {g for ids in cut["round_trips"]["gap_ids"] for g in ids}
     assert not void & set(cut["matches"]["gap_id"].dropna())
 
 
 def test_a_row_from_the_future_moves_nothing(case: Case) -> None:
-    """P8: one ship's clock is a year ahead. "Now" stays, no gap opens or closes, and the row is a reject."""
+    """P8: one ship's clock is a year ahead. No gap opens or closes, and the row is a reject.
+
+    "Now" is when two ships were last heard. The ship of the future counts as one of them, so that the very last of the
+    others may be the second: "now" may move by seconds to the last true message, never beyond.
+    """
+    last = case.inputs.positions["time_utc"].max()
     first = case.inputs.positions.head(1)
     ahead = first.with_columns(pl.col("time_utc") + timedelta(days=365), source_row=pl.lit(10**6, pl.Int64))
-    future = analysed(replace(case.inputs, positions=pl.concat([case.inputs.positions, ahead])))
+    given = replace(case.inputs, positions=pl.concat([case.inputs.positions, ahead]))
+    future = analysed(given)
+    assert case.result.as_of_utc <= future.result.as_of_utc <= last
+    pd.testing.assert_frame_equal(future["gaps"], case["gaps"][future["gaps"].columns].assign(
+        start_source=future["gaps"]["start_source"], end_source=future["gaps"]["end_source"]
+    ))
     extra = future.result.rejects.filter(pl.col("row") == 10**6)
     assert extra["rule"].to_list() == ["time_future"]
-    plain = replace(future.result, rejects=future.result.rejects.filter(pl.col("row") != 10**6))
+    without, with_it = (analysed(i, as_of_utc=last).result for i in (case.inputs, given))
+    others = with_it.rejects.filter(pl.col("row") != 10**6)
     # What is said about the refused row is new, and must be; everything else is as it was.
-    kept = [w for w in plain.warnings if "time_future" not in w]
-    assert_same(case.result, replace(plain, warnings=kept))
+    assert_same(without, replace(with_it, rejects=others, warnings=without.warnings))
 
 
 @pytest.mark.slow
@@ -468,11 +494,18 @@ def test_rows_of_one_ship_change_no_other_ships_gaps(whole: Case) -> None:
 
 @pytest.mark.slow
 def test_the_example_finds_its_own_trips(whole: Case, fixtures: Path) -> None:
-    """The shipped example knows its truth: every flag is a ship and a silence with a true dark call, and none is invented."""
-    truth = pl.read_parquet(fixtures / "demo" / "truth" / "trips.parquet")
-    assert len(truth) >= 3
-    flagged = whole["round_trips"].query("is_flagged")
-    assert 1 <= len(flagged) <= 2 * len(truth)
+    """The example knows its truth: most flags are true dark calls of that ship, and no ship that made none leads the list. How
+    many must be found over many seeds is the business of the evaluation."""
+    truth = pl.read_parquet(fixtures / "demo" / "truth" / "trips.parquet").to_pandas()
+
+    def is_true(trip: Any) -> bool:
+        mine = truth[truth["vessel_key"] == trip.vessel_key]
+        return bool(((mine["off_utc"] <= trip.dark_end_utc) & (mine["on_utc"] >= trip.dark_start_utc)).any())
+
+    flagged = whole["round_trips"].query("is_flagged").sort_values("p_trip", ascending=False)
+    right = [is_true(trip) for trip in flagged.itertuples()]
+    assert right[0]
+    assert sum(right) > len(right) / 2
 
 
 def test_the_demo_request_is_the_example(told: ghostships.Outcome) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ghostships import sea_courses, sea_grid
 from ghostships.routes import Area
-from ghostships.sea import Place, Sea, cell, cell_centre, cell_expr, gc_km, geodesic_km, land_polygons
+from ghostships.sea import Place, Sea, cell, cell_centre, cell_expr, gc_km, gc_nm_expr, geodesic_km, land_polygons
 from ghostships.sea_grid import mercator_lat, mercator_y
 
 JAPAN_SEA = Area(lat_min_deg=34.5, lat_max_deg=43.6, lon_min_deg=127, lon_max_deg=142)
@@ -313,3 +313,19 @@ def test_land_for_drawing_is_simpler_and_still_land() -> None:
     askold = simple.cx[132.30:132.40, 42.72:42.80]
     assert len(askold) >= 1
     assert land_polygons((30, 29, 33, 32)).empty
+
+
+def test_the_great_circle_of_columns_is_that_of_arrays() -> None:
+    """Steps in Polars and steps in NumPy must agree on how far a ship went, the pole and the date line included."""
+    rng = np.random.default_rng(7)
+    lat, lon = rng.uniform(-90, 90, (2, 500)), rng.uniform(-180, 180, (2, 500))
+    lat[0, :3], lon[0, :3] = (90.0, -90.0, 0.0), (0.0, 180.0, -180.0)
+    frame = pl.DataFrame({"a": lat[0], "b": lon[0], "c": lat[1], "d": lon[1]})
+    found = frame.select(gc_nm_expr(pl.col("a"), pl.col("b"), pl.col("c"), pl.col("d"))).to_series()
+    expected = gc_km(lat[0], lon[0], lat[1], lon[1]) / 1.852
+    np.testing.assert_allclose(found.to_numpy(), expected, rtol=1e-12, atol=1e-9)
+
+
+def test_a_position_at_the_pole_is_outside_the_grid_and_no_warning(sea: Sea) -> None:
+    """Corrupt tracks hold latitude 90: no distance by sea, and nothing on the screen about it."""
+    assert np.isnan(sea.distance_km(NAJIN, [90.0, -90.0], [130.0, 130.0])).all()

@@ -79,6 +79,7 @@ def test_the_trips_asked_for_are_made(world: Simulated) -> None:
     assert truth(world, "trips")["vessel_key"].n_unique() <= 3
 
 
+@pytest.mark.slow
 def test_none_means_no_trip_at_all(tmp_path: Path) -> None:
     """The world without trips still has dark ships, and hulls without a transponder at the dark port."""
     quiet = simulate(tmp_path / "none", seed=5, scenario=SMALL.changed(name="none", trips_per_month=0.0))

@@ -1,7 +1,7 @@
 """Whole worlds for tests of the thinking part: tiny ones written by hand, and the shipped example.
 
 Nothing here exists: the MMSIs lie outside every country's numbers and the names say what they are. In the tiny worlds ships lie
-off Vostochny, about 125 nm by sea from the dark port, and are heard every hour unless they are silent.
+in the roads of Vostochny, about 125 nm by sea from the dark port, and are heard every hour unless they are silent.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class Ship:
     silent: Silences = ()
     length_m: float | None = 118.0
     name: str | None = None
-    before: tuple[float, float] = (42.74, 133.06)
-    after: tuple[float, float] = (42.70, 133.02)
+    before: tuple[float, float] = (42.757, 133.028)
+    after: tuple[float, float] = (42.750, 133.020)
     ship_type: int | None = 70
     draughts: tuple[float, float] | None = None
 

@@ -67,6 +67,8 @@ def explain(
         pl.col("density").sum() / pl.col("n_instants").first(), pl.col("distance_km").min()
     )
     per_pair = per_pair.filter(pl.col("density") > 0).sort("sighting_id", "vessel_key")
+    if per_pair.is_empty():
+        return _nothing()
     return _decide(per_pair.to_pandas(), seen, vessels, route)
 
 

@@ -430,6 +430,15 @@ def test_local_hours_that_happen_twice_or_never_are_not_chosen(time: str, rule: 
     assert out["time_utc"].to_list() == [None, datetime(2023, 7, 1, 10, tzinfo=UTC)]
 
 
+@pytest.mark.parametrize(("time", "assumed"), [("2024-05-01T00:00:00", True), ("2024-05-01T00:00:00+09:00", False)])
+def test_an_assumption_is_noted_only_where_one_was_made(time: str, assumed: bool, tmp_path: Path) -> None:
+    """Whoever reads "taken as UTC" beside times that name their zone cannot know which of the two was done."""
+    (tmp_path / "a.csv").write_bytes(timed(time))
+    (account,) = ais.read([tmp_path / "a.csv"]).files
+    assert any("taken as UTC" in note for note in account.notes) is assumed
+    assert any("its own zone" in note for note in account.notes) is not assumed
+
+
 def mutate(data: bytes, step: int) -> bytes:
     """A seeded change: a flipped byte, a cut, or a repeated slice."""
     at = step * 7919 % len(data)

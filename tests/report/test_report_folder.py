@@ -49,6 +49,7 @@ def test_everything_promised_is_in_the_folder(tmp_path: Path) -> None:
     assert manifest["tables"]["gaps"] == {"rows": 8, "sha256": folder.sha256(out / "gaps.parquet")}
 
 
+@pytest.mark.slow
 def test_equal_runs_write_equal_bytes(tmp_path: Path) -> None:
     """Same rows in any order, same bytes out, the GeoPackage with its times included."""
     shuffled = sample.result()
@@ -133,6 +134,7 @@ def test_an_older_folder_of_ours_is_replaced_and_reviews_are_kept(tmp_path: Path
     assert list(tmp_path.iterdir()) == [out]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("old", [False, True])
 @pytest.mark.parametrize("failing", [1, 7, 12, 15])
 def test_a_full_disk_leaves_what_was_there(
