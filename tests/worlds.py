@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 
 import pandas as pd
 import platformdirs
@@ -207,7 +208,7 @@ def demo() -> tuple[intake.Intake, routes.Route]:
     """The shipped example as read: 36 simulated ships and their pictures on the real coast."""
     request = job.demo_request()
     route = routes.load(request.route)
-    files = {role: [*map(routes.Path, getattr(request, role))] for role in ("ais", "sightings", "scenes", "vessels")}
+    files = {role: [*map(Path, getattr(request, role))] for role in ("ais", "sightings", "scenes", "vessels")}
     read = intake.read(
         files["ais"],
         sighting_files=files["sightings"],

@@ -47,7 +47,7 @@ def bits_of(p: float) -> float:
 def probability(bits: float) -> float:
     """Probability of log-odds in bits, clipped and rounded as every table shows it (1e-6)."""
     clipped = max(-CLIP_BITS, min(CLIP_BITS, bits))
-    return round(1.0 / (1.0 + 2.0**-clipped), 6)
+    return round(float(1.0 / (1.0 + 2.0**-clipped)), 6)
 
 
 def waterfall(steps: list[Factor]) -> tuple[list[Factor], float]:
@@ -71,7 +71,7 @@ def ratio_bits(if_true: float, if_not: float) -> float:
         return -CLIP_BITS
     if if_not <= 0:
         return CLIP_BITS
-    return max(-CLIP_BITS, min(CLIP_BITS, math.log2(if_true / if_not)))
+    return max(-CLIP_BITS, min(CLIP_BITS, math.log2(if_true) - math.log2(if_not)))
 
 
 def normal(x: float, mean: float, sigma: float) -> float:

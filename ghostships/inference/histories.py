@@ -56,7 +56,8 @@ class Stays:
         density[fits] = np.exp(-0.5 * z * z) / lengths[fits]
         if not fits.any():
             density[-1] = 1.0
-        return density / density.sum()
+        masses: Array = density / density.sum()
+        return masses
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,7 @@ class Silence:
         longest = max((p.stays.maximum_h for p in places), default=0.0) if is_open else 0.0
         self.step_h = next((s for s in GRID_STEPS_H if (duration_h + longest) / s <= GRID_POINTS), GRID_STEPS_H[-1])
         n = int(np.ceil((duration_h + longest) / self.step_h)) + 1
-        self.grid = np.arange(n) * self.step_h
+        self.grid: Array = np.arange(n, dtype=np.float64) * self.step_h
         self.end_h = duration_h
         self._legs = np.floor(np.minimum(legs_h, 1e6) / self.step_h + 1e-9).astype(int)
         self._unseen = [stay_weights(p, self.grid, self.step_h, None) if p.is_dark else None for p in self.places]

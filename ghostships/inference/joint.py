@@ -88,7 +88,7 @@ class Solution:
 
     def odds(self, g: int, silent: Silent) -> float:
         """Prior odds of a trip with every factor that depends on no history."""
-        return 2.0 ** (factors.bits_of(self.p_ship[g]) + silent.bits)
+        return float(2.0 ** (factors.bits_of(self.p_ship[g]) + silent.bits))
 
 
 def likelihood(

@@ -45,7 +45,12 @@ class _Sighting:
     sigma_m: float
     rest_m: float
     rest_sigma_m: float
-    is_named: bool
+    vessel_name: str | None
+    imo: int | None
+
+    @property
+    def is_named(self) -> bool:
+        return self.vessel_name is not None or self.imo is not None
 
 
 def decide(
@@ -125,9 +130,11 @@ def _alongside(
         best: dict[int, tuple[float, int]] = {}
         for c in sorted({s.call, *here}):
             for g, odds in claims.get(c, {}).items():
-                length = _without(s, weighed, g, ships, by_gap) if c == s.call else 1.0
-                if g not in best or odds * length > best[g][0]:
-                    best[g] = (odds * length, c)
+                ship = ships[by_gap[weighed.gap_ids[g]]["vessel_key"]]
+                # The call's own odds hold the name; a ship known from another call must still answer to the name read here.
+                change = _without(s, weighed, g, ship) if c == s.call else _name_ratio(s, ship, route)
+                if g not in best or odds * change > best[g][0]:
+                    best[g] = (odds * change, c)
         for g, (odds, c) in sorted(best.items()):
             ship = ships[by_gap[weighed.gap_ids[g]]["vessel_key"]]
             fit, text = factors.length(s.length_m, s.sigma_m, float(ship["length_m"]), background=unknown)
@@ -196,10 +203,10 @@ def _members(call: int, rows: list[tuple[str, dict[Any, Any]]], route: Route) ->
         )
         scene = row["scene_id"] if isinstance(row["scene_id"], str) else f"|{sighting_id}"
         at = (row["start_utc"].value + row["end_utc"].value) // 2000
-        named = isinstance(row["vessel_name"], str) or not pd.isna(row["imo"])
-        members.append(
-            _Sighting(sighting_id, call, at, scene, length, sigma, rest_m, math.nan if is_alone else rest**-0.5, named)
-        )
+        name = row["vessel_name"] if isinstance(row["vessel_name"], str) else None
+        imo = None if pd.isna(row["imo"]) else int(row["imo"])
+        rest_sigma = math.nan if is_alone else rest**-0.5
+        members.append(_Sighting(sighting_id, call, at, scene, length, sigma, rest_m, rest_sigma, name, imo))
     return members
 
 
@@ -227,9 +234,14 @@ def _unknown_density(s: _Sighting, weighed: Weighed, here: list[int]) -> tuple[f
     return max(density, 1e-9), text
 
 
-def _without(
-    s: _Sighting, weighed: Weighed, g: int, ships: dict[Any, dict[Any, Any]], by_gap: dict[Any, dict[Any, Any]]
-) -> float:
+def _name_ratio(s: _Sighting, ship: dict[Any, Any], route: Route) -> float:
+    """What the name read in this very sighting says of a ship, against a hull nobody knows."""
+    own_name = ship["vessel_name"] if isinstance(ship["vessel_name"], str) else None
+    own_imo = None if pd.isna(ship["imo"]) else int(ship["imo"])
+    return factors.name_read(s.vessel_name, s.imo, own_name, own_imo, p_correct=route.priors.p_name_correct)[0]
+
+
+def _without(s: _Sighting, weighed: Weighed, g: int, ship: dict[Any, Any]) -> float:
     """What the call's odds for a ship change by when this sighting's length is taken out of them."""
     known, (whole, name) = weighed.known[s.call], weighed.solution.fits[g, s.call]
     if s.length_m != s.length_m or name > 1:
@@ -237,9 +249,20 @@ def _without(
     if s.rest_m != s.rest_m:
         total = weighed.unknown_per_h[s.call]
         return weighed.solution.unknown_rate[s.call] / total / whole if total > 0 else 1.0
-    own = float(ships[by_gap[weighed.gap_ids[g]]["vessel_key"]]["length_m"])
-    rest, _ = factors.length(s.rest_m, s.rest_sigma_m, own, background=known.background)
+    rest, _ = factors.length(s.rest_m, s.rest_sigma_m, float(ship["length_m"]), background=known.background)
     return rest / whole
+
+
+@dataclass
+class _Shown:
+    """A hypothesis about one sighting as its row will have it."""
+
+    hypothesis: str
+    vessel_key: str
+    mmsi: object
+    gap_id: str | None
+    steps: list[Factor]
+    p: float
 
 
 def _rows_of(
@@ -249,27 +272,29 @@ def _rows_of(
     evidence: list[dict[str, object]],
 ) -> list[dict[str, object]]:
     """Rows of one sighting, their evidence appended; the last row is "none of these"."""
-    shown = []
+    shown: list[_Shown] = []
     for hypothesis, vessel_key, mmsi, gap_id, steps in hypotheses:
         steps, bits = factors.waterfall(steps)
         p = factors.probability(bits)
         if p > 0:
-            shown.append([hypothesis, vessel_key, mmsi, gap_id, steps, p])
+            shown.append(_Shown(hypothesis, vessel_key, mmsi, gap_id, steps, p))
     # Rounding to 0.001 bit may lift the sum over 1 by a hair: take it from the last step of the likeliest.
-    while shown and sum(round(s[5] * 1e6) for s in shown) > 1_000_000:
-        top = max(shown, key=lambda s: (s[5], str(s[1])))
-        last = top[4][-1]
-        top[4][-1] = Factor(last.name, round(last.bits - 0.001, 3), last.because)
-        top[5] = factors.probability(round(math.fsum(f.bits for f in top[4]), 3))
+    while shown and sum(round(s.p * 1e6) for s in shown) > 1_000_000:
+        top = max(shown, key=lambda s: (s.p, s.vessel_key))
+        last = top.steps[-1]
+        top.steps[-1] = Factor(last.name, round(last.bits - 0.001, 3), last.because)
+        top.p = factors.probability(round(math.fsum(f.bits for f in top.steps), 3))
     rows = []
-    for hypothesis, vessel_key, mmsi, gap_id, steps, p in shown:
-        match_id = "M-" + hashlib.sha256(f"{sighting_id}|{hypothesis}|{vessel_key}|{gap_id}".encode()).hexdigest()[:14]
-        rows.append(_match(match_id, sighting_id, call_id, hypothesis, vessel_key, mmsi, gap_id, p))
+    for s in shown:
+        match_id = (
+            "M-" + hashlib.sha256(f"{sighting_id}|{s.hypothesis}|{s.vessel_key}|{s.gap_id}".encode()).hexdigest()[:14]
+        )
+        rows.append(_match(match_id, sighting_id, call_id, s.hypothesis, s.vessel_key, s.mmsi, s.gap_id, s.p))
         evidence += [
             {"subject_id": match_id, "rank": i, "factor": f.name, "bits": f.bits, "because": f.because}
-            for i, f in enumerate(steps)
+            for i, f in enumerate(s.steps)
         ]
-    none = (1_000_000 - sum(round(s[5] * 1e6) for s in shown)) / 1e6
+    none = (1_000_000 - sum(round(s.p * 1e6) for s in shown)) / 1e6
     match_id = "M-" + hashlib.sha256(f"{sighting_id}|none".encode()).hexdigest()[:14]
     rows.append(_match(match_id, sighting_id, call_id, "none", None, None, None, none))
     return rows

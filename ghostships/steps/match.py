@@ -451,7 +451,7 @@ class _Durations:
         prior = DURATION_SLOPE * self.shortest_h**DURATION_SLOPE / duration_h ** (DURATION_SLOPE + 1)
         z = (math.log(duration_h) - self.logs) / DURATION_WIDTH
         own = math.fsum(np.exp(-0.5 * z * z)) / (math.sqrt(2 * math.pi) * DURATION_WIDTH * duration_h)
-        return (DURATION_PRIOR_GAPS * prior + own) / (DURATION_PRIOR_GAPS + len(self.logs))
+        return float((DURATION_PRIOR_GAPS * prior + own) / (DURATION_PRIOR_GAPS + len(self.logs)))
 
     def lasting(self, duration_h: float) -> float:
         """Chance that a silence lasts at least so long."""

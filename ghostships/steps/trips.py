@@ -201,17 +201,17 @@ def _chains(gaps: pd.DataFrame, stops: pd.DataFrame) -> dict[str, list[str]]:
     for stop in stops.itertuples(index=False):
         ports.setdefault(stop.vessel_key, []).append((stop.start_utc, stop.end_utc))
     chains: dict[str, list[str]] = {}
-    for key, own in gaps[gaps["state"] != "void"].groupby("vessel_key", sort=True):
-        current: list[str] = []
-        until: pd.Timestamp | None = None
-        for gap in own.sort_values("start_utc").itertuples(index=False):
-            shows = (gap.start_utc - until).total_seconds() / 3600 if until is not None else math.inf
-            called = until is not None and any(a <= gap.start_utc and b >= until for a, b in ports.get(str(key), []))
-            if shows > SHORT_REAPPEARANCE_H or called:
-                current = []
-            current.append(gap.gap_id)
-            chains[gap.gap_id] = current
-            until = None if gap.is_open else gap.end_utc
+    usable = gaps[gaps["state"] != "void"].sort_values(["vessel_key", "start_utc", "gap_id"])
+    columns = (usable[c].tolist() for c in ("vessel_key", "gap_id", "start_utc", "end_utc", "is_open"))
+    current: list[str] = []
+    ship, until = "", None
+    for key, gap_id, start, end, is_open in zip(*columns, strict=True):
+        goes_on = key == ship and until is not None and (start - until).total_seconds() / 3600 <= SHORT_REAPPEARANCE_H
+        if not goes_on or any(a <= start and b >= until for a, b in ports.get(key, [])):
+            current = []
+        current.append(gap_id)
+        chains[gap_id] = current
+        ship, until = key, None if is_open else end
     return chains
 
 
@@ -250,7 +250,8 @@ def _row(
     dark = route.dark_port
     ids = [weighed.call_ids[c] for c in carried]
     seen = int(sum(calls.at[i, "n_sightings"] for i in ids))
-    because = _sentence(gap, p, tier, origin, destination, dark.name, cycle, ids, near)
+    names = {port.id: port.name for port in route.ports}
+    because = _sentence(gap, p, tier, origin, destination, dark.name, cycle, ids, near, names)
     row: dict[str, object] = {
         "trip_id": trip_id,
         "vessel_key": gap["vessel_key"],
@@ -344,7 +345,12 @@ def _weakest(weighed: Weighed, g: int, steps: list[Factor], bits: float) -> str:
     if not options:
         return "nothing in particular: it rests on the level of the trade and on reach alone"
     lowest, what = min(options, key=lambda o: (o[0], o[1]))
-    return f"{what}: without it {lowest:.2f} instead of {p:.2f}"
+    return f"{what}: without it {_shown(lowest)} instead of {_shown(p)}"
+
+
+def _shown(p: float) -> str:
+    """A probability in a sentence: never a certainty."""
+    return "over 0.99" if p > 0.99 else "under 0.01" if p < 0.01 else f"{p:.2f}"
 
 
 def _sentence(
@@ -357,11 +363,14 @@ def _sentence(
     cycle: int,
     call_ids: list[str],
     near: pd.Series,
+    names: dict[str, str],
 ) -> str:
     """The trip in one sentence, in words that can be defended."""
     length = f"{gap['duration_h']:.1f} h" if gap["duration_h"] == gap["duration_h"] else "still"
-    where = f"from {origin or 'no known port'} to {destination or 'no known port'}"
+    where = f"from {names.get(origin or '', 'no known port')} to {names.get(destination or '', 'no known port')}"
     carried = f"pictures carry it ({', '.join(call_ids)})" if call_ids and tier == "seen" else "no picture carries it"
     needs = f"; calling needs {near['needs_kn']:.1f} kn" if near["needs_kn"] == near["needs_kn"] else ""
     number = f", cycle {cycle}" if cycle > 1 else ""
-    return f"silent for {length}, {where}: consistent with a call at {dark_name} (p {p:.2f}){number}; {carried}{needs}"
+    return (
+        f"silent for {length}, {where}: consistent with a call at {dark_name} (p {_shown(p)}){number}; {carried}{needs}"
+    )

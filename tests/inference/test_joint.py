@@ -45,7 +45,9 @@ def test_a_name_settles_between_rivals() -> None:
     """The picture is HARE's by name: TORTOISE, silent at the same time, is explained away."""
     found = world(Picture(156, "SIM HARE", 118.0), ships=(ship(HARE), ship(TORTOISE)))
     assert found.p_match(HARE) > 0.8 > 0.05 > found.p_match(TORTOISE)
-    assert found.p_trip(TORTOISE) < world(Picture(156, None, 118.0), ships=(ship(HARE), ship(TORTOISE))).p_trip(TORTOISE)
+    assert found.p_trip(TORTOISE) < world(Picture(156, None, 118.0), ships=(ship(HARE), ship(TORTOISE))).p_trip(
+        TORTOISE
+    )
 
 
 def test_the_length_that_fits_wins_but_names_nobody() -> None:
@@ -130,9 +132,9 @@ def test_hulls_that_come_when_nobody_is_silent_make_nobody_likelier() -> None:
 
 
 def test_a_picture_at_a_counterpart_port_says_where_the_ship_was_instead() -> None:
-    """Read by name at Nakhodka in the middle of a silence of 30 h: no time is left for the dark port."""
-    silent = ((120.0, 150.0),)
-    there = world(Picture(135, "SIM HARE", 118.0, port="NAKHODKA"), ships=(ship(HARE, *silent),))
+    """Read by name at Nakhodka in the middle of a silence of three days: little time is left for the dark port."""
+    silent = (SILENT_H,)
+    there = world(Picture(156, "SIM HARE", 118.0, port="NAKHODKA"), ships=(ship(HARE, *silent),))
     nowhere = world(ships=(ship(HARE, *silent),))
     assert there.p_match(HARE) > 0.3
     assert there.p_trip(HARE) < nowhere.p_trip(HARE)

@@ -88,8 +88,12 @@ def test_without_a_gap_there_is_no_row(two: pd.DataFrame) -> None:
     assert draughts.around(two.iloc[:0], sent((299, 6.1))).empty
 
 
-@given(st.lists(st.tuples(st.integers(0, 699), st.integers(10, 200)), max_size=12, unique_by=lambda x: x[0]), st.randoms())
-def test_it_is_the_last_before_and_the_first_after_whatever_the_order(draughts_sent: list[tuple[int, int]], random: object) -> None:
+@given(
+    st.lists(st.tuples(st.integers(0, 699), st.integers(10, 200)), max_size=12, unique_by=lambda x: x[0]), st.randoms()
+)
+def test_it_is_the_last_before_and_the_first_after_whatever_the_order(
+    draughts_sent: list[tuple[int, int]], random: object
+) -> None:
     """The plain rule, said again with max and min over a list; rows in any order."""
     random.shuffle(draughts_sent)  # type: ignore[attr-defined]
     before = [x for x in draughts_sent if SILENT_FROM - 240 <= x[0] <= SILENT_FROM]

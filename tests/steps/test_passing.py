@@ -95,9 +95,7 @@ def weigh(
         as_of_us=int(pd.Timestamp(now or at(1000)).value // 1000),
     )
     assert set(found) <= {"S"}
-    return {
-        gap_id: 1 / (1 + 2.0 ** -math.fsum(f.bits for f in steps)) for gap_id, steps in found.get("S", [])
-    }
+    return {gap_id: 1 / (1 + 2.0 ** -math.fsum(f.bits for f in steps)) for gap_id, steps in found.get("S", [])}
 
 
 def one(*args: object, **said: object) -> float:
@@ -169,9 +167,7 @@ def test_a_name_read_moves_the_ship_it_names_up_and_others_down() -> None:
 
 def test_the_length_seen_tells_two_ships_apart_but_clears_neither() -> None:
     """A ship of another length stays possible: lengths are wrong now and then."""
-    found = weigh(
-        seen(HALF_WAY, 12, length_m=110.0), gap(), gap(mmsi=SIM_B), lengths={SIM_A: 112.0, SIM_B: 180.0}
-    )
+    found = weigh(seen(HALF_WAY, 12, length_m=110.0), gap(), gap(mmsi=SIM_B), lengths={SIM_A: 112.0, SIM_B: 180.0})
     assert found[f"G-{SIM_A}"] > 5 * found[f"G-{SIM_B}"] > 0
 
 

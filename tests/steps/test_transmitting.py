@@ -136,9 +136,7 @@ def test_of_two_ships_side_by_side_the_one_of_the_length_seen_is_likelier() -> N
 
 def test_a_name_read_decides_between_two_ships() -> None:
     """Who was read is likelier, whatever the other's length."""
-    ships = pl.concat(
-        [moored(vessel_name="SIM HARE"), moored(away(0.05), mmsi=SIM_B, vessel_name="SIM TORTOISE")]
-    )
+    ships = pl.concat([moored(vessel_name="SIM HARE"), moored(away(0.05), mmsi=SIM_B, vessel_name="SIM TORTOISE")])
     found = explain(ships, sighting("S", 10.4, vessel_name="Sim-Tortoise"))
     assert p_of(found, mmsi=SIM_B) > 0.9 > 0.1 > p_of(found, mmsi=SIM_A)
 
@@ -177,9 +175,7 @@ def test_no_ship_and_no_sighting_is_given_away_twice(
 ) -> None:
     """Whatever lies where: shares of a sighting sum to 1 at most, and so do those of a ship in one picture; a week later the
     answer is the same, and so it is with the rows in another order."""
-    positions = pl.concat(
-        [moored(p, mmsi=SIM_A + i, hours=range(8, 13), row=100 * i) for i, p in enumerate(ships)]
-    )
+    positions = pl.concat([moored(p, mmsi=SIM_A + i, hours=range(8, 13), row=100 * i) for i, p in enumerate(ships)])
     rows = [sighting(f"S{i}", 10.5, p, scene_id="SIM-SCENE", length_m=110.0) for i, p in enumerate(seen)]
     found = explain(positions, *rows)
     assert found["p"].between(0, 1).all()

@@ -113,26 +113,36 @@ def test_a_silence_too_short_to_call_and_come_back_is_never_a_trip(length_h: flo
     short = Ship(HARE, ((120, 120 + length_h),))
     found = world(Picture(120 + length_h / 2, "SIM HARE", 118.0), ships=(short, Ship(OWL)))
     gap = found["gaps"].set_index("vessel_key").at[f"mmsi:{HARE}", "gap_id"]
-    reach = found["reach"].query("gap_id == @gap and port == 'NAJIN'").iloc[0]
+    reach = found["reach"].set_index(["gap_id", "port"]).loc[(gap, "NAJIN")]
     assert reach["verdict"] == "impossible"
     assert reach["slack_h"] < small_route().dark_port.min_stay_h
     assert found.trips().empty
     assert found.p_match() == 0
 
 
-def test_a_silence_just_long_enough_can_be_a_trip() -> None:
-    """The other side of the bound: 26 h fit."""
-    found = world(Picture(133, "SIM HARE", 118.0), ships=(Ship(HARE, ((120, 146),)), Ship(OWL)))
-    assert found.p_trip() > 0.1
+def test_a_silence_with_time_for_a_short_stay_can_be_a_trip() -> None:
+    """The other side of the bound: 44 h leave a day alongside."""
+    found = world(Picture(142, "SIM HARE", 118.0), ships=(Ship(HARE, ((120, 164),)), Ship(OWL)))
+    assert found.p_trip() > 0.05
 
 
 def test_a_silence_that_goes_on_may_be_a_trip_already() -> None:
     """Not back yet: read by name at the pier, the end of the silence is open and so is the destination."""
-    found = world(Picture(300, "SIM HARE", 118.0), ships=(Ship(HARE, ((270, 10_000),)), Ship(OWL), Ship(TORTOISE)))
+    found = world(Picture(350, "SIM HARE", 118.0), ships=(Ship(HARE, ((320, 10_000),)), Ship(OWL), Ship(TORTOISE)))
     trip = found.trip()
     assert trip["p_trip"] > 0.5
     assert trip["dark_end_utc"] is pd.NaT
     assert not isinstance(trip["destination_port"], str)
+
+
+@pytest.mark.parametrize("until", [10_000, 384])
+def test_one_picture_in_five_days_of_silence_is_one_call_and_not_two(until: float) -> None:
+    """8 h there, two days alongside, 8 h back, days at home, 8 h there again: a second call within 114 h would be a feat, and no
+    picture shows one. Whether the ship is back at the end or not heard yet makes no second flag."""
+    found = world(Picture(300, "SIM HARE", 118.0), ships=(Ship(HARE, ((270, until),)), Ship(OWL), Ship(TORTOISE)))
+    trips = found.trips().sort_values("cycle")
+    assert trips.iloc[0]["n_calls_p50"] == 1
+    assert list(trips["is_flagged"]) == [True]
 
 
 def test_two_silences_with_a_short_sign_of_life_at_sea_are_one_trip() -> None:
@@ -183,11 +193,12 @@ def test_a_listed_ship_with_a_pictured_past_is_not_flagged_for_it() -> None:
 
 
 def test_deeper_after_the_silence_speaks_for_loading() -> None:
-    """Draught sent before and after: deeper > unchanged or not sent > lighter, all else equal."""
+    """Among ships whose draught stays what it was: deeper > not sent > lighter, all else equal."""
+    others = tuple(Ship(999_000_010 + n, (SILENT_H,), name=f"SIM EXTRA {n}", draughts=(6.0, 6.0)) for n in range(6))
     p = {}
     for name, draughts in {"deeper": (5.0, 7.0), "unsent": None, "lighter": (7.0, 5.0)}.items():
         ship = Ship(HARE, (SILENT_H,), draughts=draughts)
-        p[name] = world(Picture(156), ships=(ship, Ship(OWL))).p_trip()
+        p[name] = world(Picture(156, "SIM HARE"), ships=(ship, Ship(OWL), *others)).p_trip()
     assert p["deeper"] > p["unsent"] > p["lighter"]
 
 
