@@ -250,8 +250,14 @@ class Silence:
                     continue
                 block = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
                 self._seen[seen.call] = (index, block, full[block].copy())
+        # In an open silence a stay that would begin after now is none yet: the ship is still on its way.
+        self._now = round(duration_h / self.step_h) if is_open else n - 1
+        for matrix in (*self._unseen, *self._blind):
+            if matrix is not None:
+                matrix[self._now + 1 :] = 0.0
         self._start = [self._from_start(p) for p in self.places]
         self._end = [self._to_end(p) for p in self.places]
+        self._coming = [self._not_yet_again(i) for i in range(len(self.places))]
 
     @property
     def calls(self) -> list[int]:
@@ -283,6 +289,21 @@ class Silence:
         else:
             worth[: last + 1] = spread[: last + 1][::-1] / self.step_h
         return worth
+
+    def _not_yet_again(self, place: int) -> Array:
+        """Chance that the next call, if there is one, begins after now, for each departure time; zero when the ship is back."""
+        n = len(self.grid)
+        if not self.is_open or not self.places[place].is_dark:
+            return np.zeros(n)
+        begun = np.zeros(n)
+        begun[: self._now + 1] = 1.0
+        leg = int(self._legs[place, place])
+        return 1.0 - _wait_back(begun, leg, self.waits.between_mean_h, self.step_h)
+
+    def _last(self, place: int) -> Array:
+        """Worth of each departure from a place as the last one, once the dark port has been visited."""
+        again = self.waits.p_another_call
+        return (1 - again) * self._end[place] + again * self._coming[place]
 
     def weigh(
         self, *, odds: float, likelihoods: dict[int, float], blind: bool = False, count_calls: bool = False
@@ -330,7 +351,7 @@ class Silence:
                 if self.places[place].is_dark:
                     gone[place, 1] += gone[place, 0]
                     gone[place, 0] = 0.0
-                ends += (gone[place] @ self._end[place]) * (1.0, 1 - again)
+                ends += (gone[place, 0] @ self._end[place], gone[place, 1] @ self._last(place))
             front = np.zeros_like(front)
             for start in live:
                 for goal in live:
@@ -374,7 +395,7 @@ class Silence:
         new = np.zeros_like(worth)
         for place in live:
             new[place, 0] = self._end[place]
-            new[place, 1] = odds * (1 - self.waits.p_another_call) * self._end[place]
+            new[place, 1] = odds * self._last(place)
         for _ in range(n):
             worth += new
             previous = np.zeros_like(worth)
@@ -412,8 +433,8 @@ class Silence:
                 for number, arrivals in front[place].items():
                     gone = arrivals @ matrix
                     after = number + 1 if here.is_dark else number
-                    weight = float(gone @ self._end[place])
-                    counts[after] = counts.get(after, 0.0) + weight * ((1 - again) if after else 1.0)
+                    weight = float(gone @ (self._last(place) if after else self._end[place]))
+                    counts[after] = counts.get(after, 0.0) + weight
                     for goal in live:
                         if goal == place and not here.is_dark:
                             continue
