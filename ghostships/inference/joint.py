@@ -120,7 +120,7 @@ def solve(
     fits : (silence, call) -> (density of the call's length if it is this ship [per m], likelihood ratio of the name read)
     watched_h : per port, the hours in which an arriving hull would have been seen; 0 where no pictures are listed, and then
         unknown hulls are not learned, because published sightings are positive only
-    start : begin with the levels of this solution (of the same number of silences and calls)
+    start : begin with the levels of this solution; when learning, with its messages too (the same silences and calls then)
     is_learning : keep the levels as they were at the start when false
     """
     reach: list[list[int]] = [[c for c in s.silence.calls if (g, c) in fits] for g, s in enumerate(silents)]
@@ -149,6 +149,9 @@ def solve(
     if start is not None:
         solution.p_trip, solution.unknown_rate = start.p_trip, list(start.unknown_rate)
         solution.p_ship = [start.p_trip] * len(silents)
+        if is_learning:
+            for own, before in zip(room, start.others, strict=True):
+                own.update({c: before[c] for c in own})
     for g, silent in enumerate(silents):
         if not reach[g]:
             solution.verdicts[g] = silent.silence.weigh(odds=1.0, likelihoods={})
