@@ -87,6 +87,17 @@ def test_two_pictures_of_one_stay_are_one_call_of_one_ship() -> None:
     assert found.trip(HARE)["n_sightings"] == 2
 
 
+def test_a_ship_on_the_air_at_the_pier_leaves_only_the_rest_to_silent_ones() -> None:
+    """TORTOISE transmits from the pier, but is longer than the hull seen: it may be that hull, and the silent HARE shares what
+    TORTOISE leaves."""
+    picture = Picture(156, None, 118.0)
+    alone = world(picture, ships=(ship(HARE),)).p_match(HARE)
+    beside = world(picture, ships=(ship(HARE), Ship(TORTOISE, (), 160.0, before=(42.229, 130.284))))
+    heard = beside.p_match(TORTOISE)
+    assert 0.05 < heard < 0.5
+    assert beside.p_match(HARE) == pytest.approx(alone * (1 - heard), rel=0.05)
+
+
 def test_habit_is_learned_from_pictures_of_other_silences_only() -> None:
     """HARE was read at the pier in its first silence: its second, without a picture, gains; the first gains nothing by itself."""
     silent = ((24.0, 96.0), (216.0, 288.0))

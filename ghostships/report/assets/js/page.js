@@ -141,8 +141,11 @@ function listTrips() {
 }
 function tripTime(t) {
   if (t.dark_start_utc !== null) return day(t.dark_start_utc) + (t.dark_end_utc !== null ? ", " + hours((t.dark_end_utc - t.dark_start_utc) / HOUR) + " not heard" : ", still not heard");
-  const call = t.c.length ? calls[t.c[0]] : null;
-  return call ? "seen " + day(call.arrival_not_after_utc) + (call.arrival_not_after_utc !== call.departure_not_before_utc ? " to " + day(call.departure_not_before_utc) : "") : "no dates";
+  const at = t.c.map((c) => calls[c]), call = at.find((c) => c.port === t.dark_port) ?? at[0];
+  if (!call) return "no dates";
+  const [first, last] = [call.arrival_not_after_utc, call.departure_not_before_utc];
+  // One sighting with a date alone is one unknown instant: its window then ends after it "begins", and the day is what is known.
+  return last <= first ? "seen " + day((first + last) / 2) : "seen " + day(first) + " to " + day(last);
 }
 document.querySelectorAll("input[name=tier]").forEach((b) => { b.nextElementSibling.textContent = trips.filter((t) => t.tier === b.value).length; });
 document.querySelectorAll(".filters input").forEach((b) => b.addEventListener("input", listTrips));
