@@ -244,7 +244,7 @@ def _name_ratio(s: _Sighting, ship: dict[Any, Any], route: Route) -> float:
 def _without(s: _Sighting, weighed: Weighed, g: int, ship: dict[Any, Any]) -> float:
     """What the call's odds for a ship change by when this sighting's length is taken out of them."""
     known, (whole, name) = weighed.known[s.call], weighed.solution.fits[g, s.call]
-    if s.length_m != s.length_m or name > 1:
+    if s.length_m != s.length_m or name != 1:
         return 1.0
     if s.rest_m != s.rest_m:
         total = weighed.unknown_per_h[s.call]

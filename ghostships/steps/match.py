@@ -490,14 +490,18 @@ def _fixed_factors(
     change = (drafts["after_m"] - drafts["before_m"]).to_numpy(dtype=float)
     tidal = np.sign(change) * (np.abs(change) >= factors.DRAUGHT_CHANGE_M)
     profile = _Profile(feasible)
-    shares_from = profile.add(_where(from_nm <= priors.near_home_nm, from_nm))
-    shares_to = profile.add(_where(to_nm <= priors.near_home_nm, to_nm))
-    shares_same = profile.add(_where(moved_nm <= factors.SAME_PLACE_NM, moved_nm))
-    shares_kind = profile.add(_where((kind >= 70) & (kind <= 79), np.where(kind > 0, kind, np.nan)))
+    shares_from = profile.add(_where(from_nm <= priors.near_home_nm, from_nm), prior=priors.p_near_home_if_trip)
+    shares_to = profile.add(_where(to_nm <= priors.near_home_nm, to_nm), prior=priors.p_near_home_if_trip)
+    shares_same = profile.add(_where(moved_nm <= factors.SAME_PLACE_NM, moved_nm), prior=priors.p_same_place_if_trip)
+    shares_kind = profile.add(
+        _where((kind >= 70) & (kind <= 79), np.where(kind > 0, kind, np.nan)), prior=priors.p_cargo_if_trip
+    )
     sized = (length >= priors.trade_length_min_m) & (length <= priors.trade_length_max_m)
-    shares_size = profile.add(_where(sized, length))
-    deeper = np.maximum(profile.shares(_where(tidal > 0, change)), RAREST_DRAUGHT_CHANGE)
-    lighter = np.maximum(profile.shares(_where(tidal < 0, change)), RAREST_DRAUGHT_CHANGE)
+    shares_size = profile.add(_where(sized, length), prior=priors.p_size_if_trip)
+    deeper = np.maximum(profile.shares(_where(tidal > 0, change), prior=priors.p_deeper_if_trip), RAREST_DRAUGHT_CHANGE)
+    lighter = np.maximum(
+        profile.shares(_where(tidal < 0, change), prior=priors.p_lighter_if_trip), RAREST_DRAUGHT_CHANGE
+    )
     p_offs = [c.gap.p_off for c in cases if c.is_feasible and c.gap.p_off == c.gap.p_off]
     usual_off = float(np.mean(p_offs)) if p_offs else priors.p_off
     fixed, watch = [], []
@@ -548,10 +552,13 @@ class _Profile:
         self._counted = counted
         self._seen: list[npt.NDArray[np.float64]] = []
 
-    def shares(self, value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Per silence, the share of the others like it that have the property; two made-up silences keep it off 0 and 1."""
+    def shares(self, value: npt.NDArray[np.float64], *, prior: float) -> npt.NDArray[np.float64]:
+        """Per silence, the share of the others like it that have the property.
+
+        Two made-up silences, of which the share `prior` have it, keep it off 0 and 1. With the share among trips as the prior, a
+        property weighs nothing while there is nothing to compare it with.
+        """
         known = self._counted & ~np.isnan(value)
-        mean = (float(value[known].sum()) + 1) / (int(known.sum()) + 2)
         out = np.empty(len(value))
         for n in range(len(value)):
             alike = known.copy()
@@ -559,12 +566,15 @@ class _Profile:
                 if not np.isnan(before[n]):
                     alike &= before == before[n]
             alike[n] = False
+            rest = known.copy()
+            rest[n] = False
+            mean = (float(value[rest].sum()) + 2 * prior) / (int(rest.sum()) + 2)
             out[n] = (float(value[alike].sum()) + PROFILE_PRIOR * mean) / (int(alike.sum()) + PROFILE_PRIOR)
         return out
 
-    def add(self, value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def add(self, value: npt.NDArray[np.float64], *, prior: float) -> npt.NDArray[np.float64]:
         """The same, and from now on silences must agree in this property too."""
-        out = self.shares(value)
+        out = self.shares(value, prior=prior)
         self._seen.append(value)
         return out
 
@@ -583,6 +593,6 @@ def _fit(
         _imo(ship["imo"]),
         p_correct=route.priors.p_name_correct,
     )
-    if name > 1:
+    if name != 1:
         length_text = f"{length_text}; adds nothing to a name read, which usually rests on it"
     return (length, name), (length_text, name_text)

@@ -105,7 +105,7 @@ def weigh(
                 None if pd.isna(ship["imo"]) else int(ship["imo"]),
                 p_correct=route.priors.p_name_correct,
             )
-            shape = 0.0 if name > 1 else factors.ratio_bits(fit, background)
+            shape = 0.0 if name != 1 else factors.ratio_bits(fit, background)
             steps = [
                 Factor(
                     "time_and_place",

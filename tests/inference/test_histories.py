@@ -80,11 +80,8 @@ def small_silence(duration_h: float = 28.0) -> h.Silence:
     dark = h.Place("X", True, 6.0, 4.0, STAYS, looks, (h.Seen(7, ((18.0, 18.0),), frozenset({"b"}), (0.8,)),))
     home = h.Place("H", False, 2.0, 2.0, STAYS, (), (h.Seen(9, ((21.0, 26.0),), frozenset(), ()),), visit_weight=0.3)
     legs = np.array([[12.0, 6.0], [6.0, 0.0]])
-    silence = h.Silence(
-        duration_h=duration_h, is_open=False, density=0.003, places=[dark, home], legs_h=legs, waits=WAITS
-    )
     # A coarse grid keeps the enumeration of three stays within reach.
-    return silence
+    return h.Silence(duration_h=duration_h, is_open=False, density=0.003, places=[dark, home], legs_h=legs, waits=WAITS)
 
 
 @pytest.fixture

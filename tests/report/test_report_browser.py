@@ -62,6 +62,7 @@ def open_(browser: Browser, folder: Path, made: sample.Result, *, hash_: str = "
     file.write_text(report_page.render(made.tables, made.manifest, ROUTE), encoding="utf-8")
     watched = Watched(browser.new_page(viewport={"width": 1440, "height": 900, **size}))
     page, note = watched.page, watched.offences.append
+    page.set_default_timeout(90_000)  # a slow machine is no failure of the page
     page.on("dialog", lambda d: (note(f"dialog {d.message}"), d.dismiss()))
     page.on("console", lambda m: note(f"console {m.type} {m.text}") if m.type in ("error", "warning") else None)
     page.on("pageerror", lambda e: note(f"error {e}"))

@@ -9,6 +9,7 @@ import pytest
 from worlds import HARE, OWL, SILENT_H, TORTOISE, Found, Picture, Ship, World, at, small_route
 
 from ghostships.inference import factors
+from ghostships.steps import trips
 
 SILENT_HARE = Ship(HARE, (SILENT_H,))
 NAMED = Picture(156, "SIM HARE", 118.0)
@@ -28,7 +29,7 @@ def test_a_named_picture_at_the_dark_port_during_the_silence_is_a_trip_seen() ->
     """The clear case: three days silent, a day's sailing there and back, read by name at the pier half-way."""
     found = world(NAMED)
     trip, gap = found.trip(), found["gaps"].set_index("vessel_key").loc[f"mmsi:{HARE}"]
-    assert trip["p_trip"] > 0.9
+    assert trip["p_trip"] > 0.8
     assert trip["tier"] == "seen"
     assert trip["is_flagged"]
     assert trip["vessel_name"] == "SIM HARE"
@@ -55,7 +56,8 @@ def test_the_weakest_link_of_a_trip_that_one_picture_carries_is_that_picture() -
     """Take it away and nothing is left; the card says which call, and what p would be."""
     trip = world(NAMED).trip()
     assert trip["call_ids"][0] in trip["weakest_link"] or "name_read" in trip["weakest_link"]
-    assert f"instead of {trip['p_trip']:.2f}" in trip["weakest_link"]
+    shown = "over 0.99" if trip["p_trip"] > 0.99 else f"{trip['p_trip']:.2f}"
+    assert f"instead of {shown}" in trip["weakest_link"]
 
 
 def test_a_clearer_picture_means_a_surer_trip() -> None:
@@ -66,7 +68,7 @@ def test_a_clearer_picture_means_a_surer_trip() -> None:
     ]
     assert p[0] > p[1] > p[2] > 0
     assert p[1] > p[3]
-    assert p[0] > 0.9 > 0.5 > p[1]
+    assert p[0] > 0.8 > 0.5 > p[1]
 
 
 def test_another_name_leaves_the_trip_unflagged_and_the_picture_to_nobody() -> None:
@@ -94,10 +96,13 @@ def test_a_picture_at_the_dark_port_too_soon_or_too_late_to_be_reached_carries_n
     assert not found.trips()["is_flagged"].any()
 
 
-def test_clear_empty_pictures_throughout_speak_against_a_trip() -> None:
+def test_clear_empty_pictures_throughout_speak_against_a_trip(monkeypatch: pytest.MonkeyPatch) -> None:
     """Absence seen is evidence; where nobody looked, nothing is said."""
+    monkeypatch.setattr(trips, "SHOWN_FROM_P", 0.0)  # so that the least likely trip has a row to compare
+    analysed.cache_clear()
     unwatched, watched = world().p_trip(), world(scenes_h=CLEAR_H).p_trip()
-    assert 0.01 < unwatched < 0.5
+    analysed.cache_clear()
+    assert 0.001 < unwatched < 0.1
     assert watched < unwatched / 2
 
 
