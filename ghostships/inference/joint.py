@@ -96,8 +96,8 @@ def likelihood(
 ) -> float:
     """How much better a ship explains a call than an unknown hull does. `fit` is (length density, name ratio)."""
     length, name = fit
-    named = with_name and name != 1
     # With a name read, length adds nothing more: the name usually rests on hull and length.
+    named = name != 1
     shape = length if with_length and not named else known.background
     return shape * (name if with_name else 1.0) / (known.unknown_mass * rate) if known.unknown_mass > 0 else 0.0
 
