@@ -2,8 +2,8 @@
 
     python design/accuracy.py WORK_FOLDER default:1 default:2 none:1 ...
 
-Every world is simulated (unless it is there already), run as a user would run it, and scored by `ghostships.evaluate`. The seeds are those
-given on the command line; none is left out of the table.
+Every world is simulated (unless it is there already), run as a user would run it, and scored by `ghostships.evaluate`. The seeds
+are those given on the command line; none is left out of the table.
 """
 
 from __future__ import annotations
