@@ -246,6 +246,11 @@ def _row(
     destination = _known(last["end_port"]) or (
         _port_after(stops, gap["vessel_key"], dark_end) if dark_end == dark_end else None
     )
+    split_start, split_end = _split_by_stays(weighed, g, carried, calls)
+    if split_start is not None:
+        dark_start, origin = split_start
+    if split_end is not None:
+        dark_end, destination = split_end
     loads = [load.containers for load in route.loads]
     dark = route.dark_port
     ids = [weighed.call_ids[c] for c in carried]
@@ -287,6 +292,26 @@ def _row(
         for i, f in enumerate(steps)
     ]
     return row, rows
+
+
+def _split_by_stays(
+    weighed: Weighed, g: int, carried: list[int], calls: pd.DataFrame
+) -> tuple[tuple[pd.Timestamp, str] | None, tuple[pd.Timestamp, str] | None]:
+    """Where pictures show the silent ship at another port before or after its call: that stay bounds the cycle, with its port."""
+    if not carried:
+        return None, None
+    mine = calls.loc[[weighed.call_ids[c] for c in carried]]
+    first, last = mine["arrival_not_after_utc"].min(), mine["departure_not_before_utc"].max()
+    shares = weighed.solution.shares[g]
+    ids = sorted(
+        weighed.call_ids[c] for c, p in shares.items() if p >= SEEN_SHARE and not weighed.known[c].is_dark_port
+    )
+    stays = calls.loc[ids].sort_values("arrival_not_after_utc")
+    before = stays[stays["departure_not_before_utc"] <= first]
+    after = stays[stays["arrival_not_after_utc"] >= last]
+    start = (before.iloc[-1]["departure_not_before_utc"], str(before.iloc[-1]["port"])) if len(before) else None
+    end = (after.iloc[0]["arrival_not_after_utc"], str(after.iloc[0]["port"])) if len(after) else None
+    return start, end
 
 
 def _pictured(weighed: Weighed, g: int) -> float:

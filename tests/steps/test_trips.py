@@ -213,3 +213,18 @@ def test_a_ship_always_on_the_air_makes_no_trip() -> None:
     assert found["gaps"].empty
     assert found.trips().empty
     assert found.p_match() < 0.01
+
+
+def test_a_stay_seen_at_another_port_splits_the_silence_into_cycles() -> None:
+    """Najin, then Nakhodka, then Najin again, all read by name in one silence: the first cycle ends where the second begins."""
+    pictures = (
+        Picture(160, "SIM HARE", 118.0),
+        Picture(230, "SIM HARE", 118.0, port="NAKHODKA"),
+        Picture(310, "SIM HARE", 118.0),
+    )
+    found = world(*pictures, ships=(Ship(HARE, ((120, 360),)), Ship(OWL), Ship(TORTOISE)))
+    trips_found = found.trips().sort_values("cycle")
+    assert list(trips_found["cycle"]) == [1, 2]
+    first, second = trips_found.iloc[0], trips_found.iloc[1]
+    assert (first["dark_start_utc"], first["dark_end_utc"], first["destination_port"]) == (at(120), at(230), "NAKHODKA")
+    assert (second["dark_start_utc"], second["dark_end_utc"], second["origin_port"]) == (at(230), at(360), "NAKHODKA")
