@@ -167,6 +167,7 @@ def run(inputs: Inputs, settings: Settings, sea: Sea) -> Result:
         "vessels": _counted(fleet, fastest, silences, round_trips),
         "throughput": made,
     }
+    warnings += transmitting.contradictions(sightings, positions, fleet, route=route)
     warnings += _sightings_outside(sightings, vessel_hours) + _without_place(sightings, route)
     declared = {t.name: t for t in tables.PUBLIC}
     finished = {name: _frame([frame], declared[name]) for name, frame in out.items()}

@@ -33,6 +33,9 @@ AZIMUTH_KM_PER_KN = 0.04
 DRIFT_SHARE = 0.35
 """Error of an interpolated place, as a share of what the ship sails in the time to its nearest position."""
 
+LEAST_CONTRADICTION_KM = 10.0
+"""Nearer than this a port's size and the errors of both sources explain the difference."""
+
 BOX_LAT_DEG = 1.0
 BOX_LON_DEG = 1.5
 """Ships farther than this at the nearest heard hour are not looked at: 110 km, more than six hours at 9 kn in ports' reach."""
@@ -70,6 +73,53 @@ def explain(
     if per_pair.is_empty():
         return _nothing()
     return _decide(per_pair.to_pandas(), seen, vessels, route)
+
+
+def contradictions(
+    sightings: pd.DataFrame, positions: pl.DataFrame, vessels: pd.DataFrame, *, route: Route, within_h: float = 3.0
+) -> list[str]:
+    """Ships read by name in a picture while their transponder puts them somewhere they could not have come from: one sentence each.
+
+    A position heard within `within_h` [h] of an exactly timed sighting contradicts it when even the fastest ship of the route could
+    not have sailed between the two. One of them is wrong: the name, or the transponder. Windows of time are not judged.
+    """
+    seen = sightings[(sightings["observation_type"] == "vessel") & (sightings["start_utc"] == sightings["end_utc"])]
+    fastest = max(s.kn for s in route.top_speeds)
+    out = []
+    for s in seen[seen["vessel_name"].notna() | seen["imo"].notna()].sort_values("sighting_id").itertuples(index=False):
+        port = next((p for p in route.ports if p.id == s.port), None)
+        place = (s.lat_deg, s.lon_deg) if s.lat_deg == s.lat_deg else (port.lat_deg, port.lon_deg) if port else None
+        if place is None:
+            continue
+        for ship in vessels.itertuples(index=False):
+            ratio, _ = factors.name_read(
+                _text(s.vessel_name),
+                None if pd.isna(s.imo) else int(s.imo),
+                _text(ship.vessel_name),
+                None if pd.isna(ship.imo) else int(ship.imo),
+                p_correct=route.priors.p_name_correct,
+            )
+            if ratio <= 1:
+                continue
+            near = positions.filter(
+                (pl.col("vessel_key") == ship.vessel_key)
+                & pl.col("lat_deg").is_not_null()
+                & ((pl.col("time_utc") - s.start_utc.to_pydatetime()).abs() <= pl.duration(hours=within_h))
+            )
+            if near.is_empty():
+                continue
+            apart = sea.gc_km(
+                near["lat_deg"].to_numpy(), near["lon_deg"].to_numpy(), *(np.full(near.height, x) for x in place)
+            )
+            late_us = (near["time_utc"].dt.epoch("us") - s.start_utc.value // 1000).abs().to_numpy()
+            over = apart - (fastest * units.KM_PER_NM * late_us / units.US_PER_HOUR + LEAST_CONTRADICTION_KM)
+            worst = int(np.argmax(over))
+            if over[worst] > 0:
+                out.append(
+                    f"sighting {s.sighting_id} reads ship {ship.vessel_key}, whose transponder was {apart[worst]:.0f} km away "
+                    f"{late_us[worst] / units.US_PER_HOUR:.1f} h from then: the name or the transponder is wrong"
+                )
+    return out
 
 
 def _nothing() -> pd.DataFrame:

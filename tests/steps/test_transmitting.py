@@ -200,3 +200,14 @@ def test_of_two_moored_ships_the_nearer_is_never_the_less_likely(
         assert p_of(found, mmsi=SIM_A) >= p_of(found, mmsi=SIM_B)
     elif second < first:
         assert p_of(found, mmsi=SIM_B) >= p_of(found, mmsi=SIM_A)
+
+
+@pytest.mark.parametrize(("km", "is_contradiction"), [(0, False), (8, False), (60, True), (300, True)])
+def test_a_name_read_where_its_transponder_is_not_is_a_contradiction(km: float, is_contradiction: bool) -> None:
+    """Read by IMO number at the pier while the same ship transmits from elsewhere at that hour: said aloud, never decided."""
+    positions = moored(away(km, km / 2), imo=9_074_729)
+    fleet = vessels.describe(positions, tables.empty_pandas(tables.REGISTRY))
+    seen = table(sighting("S", 10.0, imo=9_074_729), sighting("OTHER", 10.0, imo=9_111_110))
+    told = transmitting.contradictions(seen, positions, fleet, route=ROUTE)
+    assert len(told) == int(is_contradiction)
+    assert all("sighting S " in sentence and f"mmsi:{SIM_A}" in sentence for sentence in told)
