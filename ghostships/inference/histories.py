@@ -31,7 +31,7 @@ LONG_FACTOR = 7.0
 
 GRID_STEPS_H = (1.0, 2.0, 3.0, 4.0, 6.0, 12.0, 24.0)
 GRID_POINTS = 240
-"""The finest step is taken that keeps a silence within this many points: 17 days by the hour, 70 days by four hours."""
+"""The finest step is taken that keeps a silence within this many points: 10 days by the hour, 40 days by four hours."""
 
 NEGLIGIBLE = 1e-12
 """Sequences of one more stay are added until the share they could still bring is below this."""

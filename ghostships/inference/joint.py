@@ -282,9 +282,4 @@ class Weighed:
     fixed: list[list[factors.Factor]]
     sentences: dict[tuple[int, int], tuple[str, str]]
     unknown_per_h: list[float]
-    watch_bits: list[float]
     warnings: list[str]
-
-    def call(self, call_id: str) -> int:
-        """Number of a call."""
-        return self.call_ids.index(call_id)

@@ -147,7 +147,7 @@ def weigh(
         for port in route.ports
     }
     ships = vessels.set_index("vessel_key")
-    fixed, watch_bits = _fixed_factors(cases, reach, ships, draughts, route, reception_says)
+    fixed = _fixed_factors(cases, reach, ships, draughts, route, reception_says)
     durations = _Durations.of(cases)
     bits = [math.fsum(f.bits for f in steps) for steps in fixed]
     silents, fits, sentences = _silents(cases, bits, calls, windows, known, by_port, ships, route, legs_nm, durations)
@@ -200,7 +200,6 @@ def weigh(
         fixed,
         sentences,
         [_any_length(c, known, solution, levels, watched_h) for c in range(len(known))],
-        watch_bits,
         warnings,
     )
 
@@ -467,7 +466,7 @@ def _fixed_factors(
     draughts: pd.DataFrame,
     route: Route,
     reception_says: dict[str, str],
-) -> tuple[list[list[Factor]], list[float]]:
+) -> list[list[Factor]]:
     """Factors that depend on no history, per silence, in their fixed order.
 
     How common a value is otherwise is learned from the silences that fit, each factor among those that agree in all factors before
@@ -504,11 +503,10 @@ def _fixed_factors(
     )
     p_offs = [c.gap.p_off for c in cases if c.is_feasible and c.gap.p_off == c.gap.p_off]
     usual_off = float(np.mean(p_offs)) if p_offs else priors.p_off
-    fixed, watch = [], []
+    fixed = []
     for n, case in enumerate(cases):
         gap, ship = case.gap, ships.loc[case.gap.vessel_key]
         listed = factors.watch_list(list(ship["watch_list_hits"]), priors.watch_list_bits)
-        watch.append(listed.bits)
         places = {"limit_nm": priors.near_home_nm, "p_if_trip": priors.p_near_home_if_trip}
         fixed.append(
             [
@@ -537,7 +535,7 @@ def _fixed_factors(
                 ),
             ]
         )
-    return fixed, watch
+    return fixed
 
 
 def _where(holds: npt.NDArray[np.bool_], value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -33,11 +33,10 @@ PORT_BEFORE_H = 48.0
 
 @dataclass
 class Found:
-    """Trips of one run: rows, evidence, how likely a trip each silence is, and how many silences fit but are not shown."""
+    """Trips of one run: rows, evidence, and how many silences fit but are not shown."""
 
     trips: list[dict[str, object]] = field(default_factory=list)
     evidence: list[dict[str, object]] = field(default_factory=list)
-    p_trip: dict[str, float] = field(default_factory=dict)
     n_not_shown: int = 0
 
 
@@ -67,7 +66,6 @@ def find(
             continue
         verdict, odds = weighed.solution.verdicts[g], weighed.solution.odds(g, silent)
         p = odds * verdict.trip / (verdict.other + odds * verdict.trip)
-        found.p_trip[weighed.gap_ids[g]] = p
         if p < SHOWN_FROM_P:
             found.n_not_shown += 1
             continue
