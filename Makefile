@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check docs lock bench clean chromium compiler install
+.PHONY: demo test check docs lock bench harness clean chromium compiler install
 
 demo: $(STAMP)
 	$(BIN)/ghostships demo --out demo-report
@@ -47,7 +47,11 @@ lock:
 	uv pip compile pyproject.toml --extra dev --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock
 
 bench: $(STAMP)
-	$(BIN)/python benchmarks/river.py
+	$(BIN)/python benchmarks/run.py
+
+# The long proof of docs/reliability.md: hours of faults, kills and corruptions. `make test` runs a seeded sample of it.
+harness: $(STAMP)
+	$(BIN)/python -m tests.harness
 
 clean:
 	rm -rf $(VENV) demo-report

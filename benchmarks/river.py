@@ -4,25 +4,24 @@
 
 Each scenario is simulated and analysed in processes of their own, with a cold cache of sea distances first and a warm one
 after. A stage begins when the command says so on its log; wall time, processor time and the peak of the resident memory
-are read from the kernel at that moment (Linux only). Writes `benchmarks/results.md`; asserts nothing.
+are read from the kernel at that moment (Linux only). Prints tables in Markdown, which `run.py` puts
+into the results; asserts nothing.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 
-RESULTS = Path(__file__).with_name("results.md")
+from measure import Failed
+
 SEED = 1
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _STEM = "ghostships"
@@ -66,7 +65,8 @@ def measure(words: Sequence[str], environment: dict[str, str]) -> list[Stage]:
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{''.join(said)}")
+        last = said[-1].strip()[:300] if said else "it said nothing"
+        raise Failed(f"{_STEM} {words[0]} ended with {process.returncode}: {last}")
     total_cpu = usage.ru_utime + usage.ru_stime
     stages.append(Stage(name, time.monotonic() - at, total_cpu - cpu, float("nan")))
     # Forgetting a peak makes the kernel forget it in its account too: the largest of all is the peak of the process.
@@ -99,31 +99,28 @@ def table(title: str, stages: list[Stage]) -> list[str]:
     return [*lines, ""]
 
 
-def main(scenarios: list[str]) -> None:
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in (_STEM, "numpy", "pandas", "polars"))
-    lines = [
-        "# The river, timed",
-        "",
-        "Made by `make bench` (`benchmarks/river.py`); figures of one run on one machine, nothing is promised by them.",
-        "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}; seed {SEED}.",
-        "The last stage of a process has no peak of its own; the row `all` has the peak of the whole process.",
-        "",
-    ]
+def inputs(world: Path) -> list[str]:
+    """The files of a simulated world as words of `ghostships run`."""
+    files = [str(world / "ais.csv.gz"), "--sightings", str(world / "sightings.csv")]
+    return [*files, "--scenes", str(world / "scenes.csv"), "--vessels", str(world / "vessels.csv")]
+
+
+def lines(scenarios: Sequence[str]) -> list[str]:
+    """Tables in Markdown of these scenarios."""
+    told = ["The last stage of a process has no peak of its own; the row `all` has the peak of the whole process.", ""]
     with tempfile.TemporaryDirectory() as folder:
         for name in scenarios:
             world, out = Path(folder) / name, Path(folder) / f"{name}-out"
             cache = {"XDG_CACHE_HOME": str(Path(folder) / "cache")}
-            lines += [f"## Scenario `{name}`", ""]
-            lines += table("simulate", measure(["simulate", "--seed", str(SEED), "--preset", name, str(world)], cache))
-            counts = json.loads((world / "scenario.json").read_text())["counts"]
-            lines += [", ".join(f"{what.removeprefix('n_')} {n}" for what, n in counts.items()) + ".", ""]
-            files = [str(world / "ais.csv.gz"), "--sightings", str(world / "sightings.csv")]
-            files += ["--scenes", str(world / "scenes.csv"), "--vessels", str(world / "vessels.csv"), "--out", str(out)]
+            told += table(
+                f"`{name}`: simulate", measure(["simulate", "--seed", str(SEED), "--preset", name, str(world)], cache)
+            )
+            counts = json.loads((world / "scenario.json").read_text(encoding="utf-8"))["counts"]
+            told += [", ".join(f"{what.removeprefix('n_')} {n}" for what, n in counts.items()) + ".", ""]
             for state in ("no cached distances", "cached distances"):
-                lines += table(f"run, {state}", measure(["run", *files], cache))
-    RESULTS.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+                told += table(f"`{name}`: run, {state}", measure(["run", *inputs(world), "--out", str(out)], cache))
+    return told
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["default"])
+    print("\n".join(lines(sys.argv[1:] or ["default"])))

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ghostships import __version__, answers
+from ghostships import __version__, answers, cli_nightly
 from ghostships.errors import GhostshipsError, UsageError
-from ghostships.terminal import LogFormat, aligned, as_json, log, parse_time, stage, start_log, visible
+from ghostships.terminal import LogFormat, aligned, as_json, bar, log, parse_time, stage, start_log, visible
 
 if TYPE_CHECKING:
     from ghostships.job import Outcome
@@ -44,6 +44,7 @@ app = typer.Typer(
 )
 routes_app = typer.Typer(help="The route files: ports, berths, thresholds, priors.", no_args_is_help=True)
 app.add_typer(routes_app, name="routes")
+cli_nightly.register(app, epilog=_GLOBALS)
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,10 @@ def run(
     min_gap_h: Annotated[
         float | None, typer.Option(metavar="H", help="Hours of silence that make a gap; default: the route's.")
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Dask scheduler (tcp://HOST:PORT) whose workers read the files."),
+    ] = None,
     fail_on_flags: Annotated[
         bool, typer.Option("--fail-on-flags", help="Exit with 10 when a trip is newly flagged.")
     ] = False,
@@ -133,8 +138,9 @@ def run(
         to_utc=to_utc,
         as_of_utc=as_of_utc,
         min_gap_h=min_gap_h,
+        scheduler=scheduler,
     )
-    outcome = job.work(request, out, with_report=not no_report, stage=stage)
+    outcome = job.work(request, out, with_report=not no_report, stage=stage, bar=bar)
     return _tell_run(context.obj, outcome, out, fail_on_flags=fail_on_flags, has_report=not no_report)
 
 
@@ -146,7 +152,7 @@ def demo(
     """The whole job on the shipped example of simulated ships; says what to open."""
     from ghostships import job
 
-    outcome = job.work(job.demo_request(), out, stage=stage)
+    outcome = job.work(job.demo_request(), out, stage=stage, bar=bar)
     return _tell_run(context.obj, outcome, out, fail_on_flags=False, has_report=True)
 
 

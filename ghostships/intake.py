@@ -6,21 +6,29 @@ they are joined across files, and brought up to date with what the analysis refu
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 import polars as pl
 
-from ghostships import tables
+from ghostships import fleet, tables
+from ghostships.bulk import tasks as tasks_of_bulk
+from ghostships.bulk.delivered import Part, Progress
+from ghostships.bulk.files import DayFiles
+from ghostships.bulk.traffic import of_days
 from ghostships.errors import FileRefused
-from ghostships.readers import ais, records, scenes, sightings
+from ghostships.readers import ais, dialects, records, scenes, sightings
 from ghostships.readers import registry as registries
+from ghostships.readers.account import FileAccount
 from ghostships.routes import Route
 from ghostships.tables import Table
+from ghostships.traffic import Traffic
 
 Role = Literal["ais", "sightings", "scenes", "vessels"]
 
@@ -67,7 +75,7 @@ class Entry:
 class Intake:
     """What was read, and the books about it."""
 
-    positions: pl.DataFrame
+    traffic: Traffic
     sightings: pd.DataFrame
     scenes: pd.DataFrame
     registry: pd.DataFrame
@@ -143,32 +151,28 @@ def read(
     vessel_files: Sequence[Path],
     dialect: str | None,
     route: Route,
+    work: Path | None = None,
+    scheduler: str | None = None,
+    progress: Progress | None = None,
 ) -> Intake:
     """Everything that was handed in. A file that cannot be used is an entry with its reason; the others go on.
+
+    Parameters
+    ----------
+    work : an empty folder for the days that the AIS files make; it must stand as long as the traffic is used
+    scheduler : address of a Dask scheduler whose workers see `work` and the files
 
     Raises
     ------
     UsageError
         when `dialect` is not known.
     """
-    delivery = ais.read(ais_files, dialect=dialect)
-    entries = [
-        Entry(
-            "ais",
-            account.path,
-            account.sha256,
-            account.n_bytes,
-            account.dialect,
-            account.encoding,
-            account.n_read,
-            account.n_accepted,
-            account.n_duplicate,
-            Counter(account.n_rejected),
-            tuple(account.notes),
-            FileRefused(account.path, "refused", account.refused) if account.refused else None,
-        )
-        for account in delivery.files
-    ]
+    if dialect is not None:
+        dialects.get(dialect)
+    heard, rejects, entries = Traffic.nothing(), list[pl.DataFrame](), list[Entry]()
+    if ais_files:
+        assert work is not None, "AIS files need a folder to work in"
+        heard, rejects, entries = _deliveries(ais_files, dialect, work, scheduler, progress)
     seen = _Lists("sightings", tables.SIGHTINGS, "sighting_id")
     seen.read(sighting_files, lambda path: sightings.read_sightings(path, route=route))
     looked = _Lists("scenes", tables.SCENES, "scene_id")
@@ -176,15 +180,85 @@ def read(
     known = _Lists("vessels", tables.REGISTRY, "source_row")
     known.read(vessel_files, registries.read_registry)
     lists = (seen, looked, known)
+    # Joining finds rows that contradict each other, and refuses them.
+    pictures, looks, listed = (one.joined() for one in lists)
+    every = [tables.empty_polars(tables.REJECTS), *rejects, *(part for one in lists for part in one.rejects)]
     return Intake(
-        delivery.positions,
-        seen.joined(),
-        looked.joined(),
-        known.joined(),
-        pl.concat([delivery.rejects, *(part for one in lists for part in one.rejects)]).sort(
-            *tables.REJECTS.key, "raw"
-        ),
+        heard,
+        pictures,
+        looks,
+        listed,
+        pl.concat(every).sort(*tables.REJECTS.key, "raw"),
         [*entries, *(entry for one in lists for entry in one.entries)],
+    )
+
+
+def _deliveries(
+    paths: Sequence[Path], dialect: str | None, work: Path, scheduler: str | None, progress: Progress | None
+) -> tuple[Traffic, list[pl.DataFrame], list[Entry]]:
+    """AIS files, taken apart by day, and the days put together."""
+    tasks = [tasks_of_bulk.Delivery(path, work / f"file-{n:06d}", dialect) for n, path in enumerate(paths)]
+    storage = str(work) if scheduler else None
+    split = functools.partial(tasks_of_bulk.split, progress=progress) if scheduler is None else tasks_of_bulk.split
+    splits = fleet.run(split, tasks, name=lambda task: str(task.path), scheduler=scheduler, storage=storage)
+    entries: list[Entry] = []
+    first_with: dict[str, str] = {}
+    parts: dict[date, list[Part]] = {}
+    rejects: list[pl.DataFrame] = []
+    for found in splits:
+        repeated = set()
+        for account in found.accounts:
+            entry = _entry(account)
+            entries.append(entry)
+            if account.sha256 and account.sha256 in first_with:
+                repeated.add(account.sha256)
+                entry.notes += (f"the same bytes as {first_with[account.sha256]}: no new rows",)
+                entry.duplicate, entry.accepted = entry.duplicate + entry.accepted, 0
+            elif account.sha256:
+                first_with[account.sha256] = account.path
+        for part in found.parts:
+            if not any(sha256.startswith(part.source_file) for sha256 in repeated):
+                parts.setdefault(part.day, []).append(part)
+        if found.rejects is not None:
+            refused = pl.read_parquet(found.rejects, hive_partitioning=False, glob=False)
+            known = pl.col("file_sha256").is_in(sorted(repeated))
+            rejects.append(refused.filter(~known).select(tables.REJECTS.names))
+    several = [
+        tasks_of_bulk.Day(day, tuple(part.path for part in own), work / f"day-{day}")
+        for day, own in sorted(parts.items())
+        if len(own) > 1
+    ]
+    made = fleet.run(tasks_of_bulk.make, several, name=lambda task: str(task.day), scheduler=scheduler, storage=storage)
+    days = [own[0].files for own in parts.values() if len(own) == 1] + made
+    _settle_duplicates(entries, days)
+    return of_days(days), rejects, entries
+
+
+def _settle_duplicates(entries: list[Entry], days: Sequence[DayFiles]) -> None:
+    """What several files said is kept from one of them: the books of the others call it duplicate."""
+    kept: Counter[str] = Counter()
+    for day in days:
+        kept.update(day.accepted)
+    for entry in entries:
+        if entry.accepted:
+            n = entry.accepted - kept[entry.sha256[: ais.SOURCE_DIGITS]]
+            entry.accepted, entry.duplicate = entry.accepted - n, entry.duplicate + n
+
+
+def _entry(account: FileAccount) -> Entry:
+    return Entry(
+        "ais",
+        account.path,
+        account.sha256,
+        account.n_bytes,
+        account.dialect,
+        account.encoding,
+        account.n_read,
+        account.n_accepted,
+        account.n_duplicate,
+        Counter(account.n_rejected),
+        tuple(account.notes),
+        FileRefused(account.path, "refused", account.refused) if account.refused else None,
     )
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib import metadata
@@ -22,7 +23,8 @@ import geopandas
 import pandas as pd
 import platformdirs
 
-from ghostships import intake, pipeline, routes, tables
+from ghostships import fleet, intake, pipeline, routes, tables
+from ghostships.bulk.delivered import Progress
 from ghostships.errors import FileRefused, NothingUsable, UsageError
 from ghostships.intake import Intake
 from ghostships.readers import ais, dialects
@@ -34,6 +36,7 @@ from ghostships.terminal import iso, parse_time, plain, visible
 
 Scope = Literal["area", "selected"]
 Stage = Callable[[str], AbstractContextManager[None]]
+Bar = Callable[[str, int], AbstractContextManager[Progress | None]]
 
 LIBRARIES = (
     "geopandas",
@@ -64,6 +67,7 @@ class Request:
     to_utc: datetime | None = None
     as_of_utc: datetime | None = None
     min_gap_h: float | None = None
+    scheduler: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +112,27 @@ class Outcome(Mapping[str, pd.DataFrame]):
         found = trips[trips["is_flagged"].astype(bool)]
         return found.sort_values(["p_trip", "trip_id"], ascending=[False, True], kind="stable")
 
+    def trajectories(self) -> Any:
+        """The believed tracks, thinned for the map, as a movingpandas `TrajectoryCollection`: one trajectory per segment.
+
+        Segments of fewer than two points have none. Coordinates are WGS84, times UTC without a zone, as movingpandas wants them.
+        """
+        # Imported here: a run itself does not need it.
+        import movingpandas
+
+        tracks = self.tables["tracks"]
+        kept = tracks[tracks.groupby("segment_id")["time_utc"].transform("size") > 1]
+        frame = kept.assign(time_utc=kept["time_utc"].dt.tz_localize(None))
+        return movingpandas.TrajectoryCollection(
+            frame,
+            traj_id_col="segment_id",
+            obj_id_col="vessel_key",
+            t="time_utc",
+            x="lon_deg",
+            y="lat_deg",
+            crs="epsg:4326",
+        )
+
     def summary(self, out: Path | None, *, has_report: bool) -> dict[str, Any]:
         """The manifest and the counts a person asks for first."""
         gaps, calls = self.tables["gaps"], self.tables["port_calls"]
@@ -142,6 +167,10 @@ def _quietly(_what: str) -> AbstractContextManager[None]:
     return nullcontext()
 
 
+def _without_bar(_what: str, _n_bytes: int) -> AbstractContextManager[Progress | None]:
+    return nullcontext()
+
+
 def run(
     ais: Iterable[str | Path] = (),
     out: str | Path | None = None,
@@ -156,6 +185,7 @@ def run(
     to_utc: datetime | str | None = None,
     as_of_utc: datetime | str | None = None,
     min_gap_h: float | None = None,
+    scheduler: str | None = None,
     report: bool = True,
 ) -> Outcome:
     """The tables of one job, by name; the same as `ghostships run`, from a notebook.
@@ -168,6 +198,8 @@ def run(
         folder to write, as `ghostships run --out`; None writes nothing and only returns the tables
     from_utc, to_utc, as_of_utc
         datetimes with a zone, or ISO 8601 text (UTC when no offset is given)
+    scheduler
+        address of a Dask scheduler (`tcp://...`) whose workers see the files and the folder of `out`
     report
         False leaves `report.html` out of the folder
 
@@ -188,11 +220,19 @@ def run(
         to_utc=_time("to_utc", to_utc),
         as_of_utc=_time("as_of_utc", as_of_utc),
         min_gap_h=min_gap_h,
+        scheduler=scheduler,
     )
     return work(request, None if out is None else Path(out), with_report=report)
 
 
-def work(request: Request, out: Path | None, *, with_report: bool = True, stage: Stage = _quietly) -> Outcome:
+def work(
+    request: Request,
+    out: Path | None,
+    *,
+    with_report: bool = True,
+    stage: Stage = _quietly,
+    bar: Bar = _without_bar,
+) -> Outcome:
     """Do the job: check the request, read every file, run the river, publish the folder (when `out` is given).
 
     Raises
@@ -209,21 +249,27 @@ def work(request: Request, out: Path | None, *, with_report: bool = True, stage:
     if out is not None:
         _check_out(out, request)
         flagged_before = _flagged_in(out)
-    with stage(f"reading {sum(map(len, files.values()))} files"):
-        read = intake.read(
-            files["ais"],
-            sighting_files=files["sightings"],
-            scene_files=files["scenes"],
-            vessel_files=files["vessels"],
-            dialect=request.dialect,
-            route=route,
-        )
-    if read.positions.is_empty() and read.sightings.empty:
-        raise NothingUsable(_why_nothing(read))
-    given = pipeline.Inputs(read.positions, read.rejects, read.sightings, read.scenes, read.registry)
-    with stage("finding gaps, port calls and round trips"):
-        result = pipeline.run(given, settings, Sea.of(route.area, platformdirs.user_cache_path("ghostships") / "sea"))
-    result = replace(result, rejects=read.settle(result.rejects))
+    with _work_folder(request, out) as work:
+        n_bytes = sum(path.stat().st_size for path in files["ais"] if path.is_file())
+        with bar(f"reading {sum(map(len, files.values()))} files", n_bytes) as progress:
+            read = intake.read(
+                files["ais"],
+                sighting_files=files["sightings"],
+                scene_files=files["scenes"],
+                vessel_files=files["vessels"],
+                dialect=request.dialect,
+                route=route,
+                work=work,
+                scheduler=request.scheduler,
+                progress=progress,
+            )
+        if read.traffic.is_empty and not any(entry.accepted for entry in read.entries) and read.sightings.empty:
+            raise NothingUsable(_why_nothing(read))
+        given = pipeline.Inputs(read.traffic, read.rejects, read.sightings, read.scenes, read.registry)
+        sea = Sea.of(route.area, platformdirs.user_cache_path("ghostships") / "sea")
+        with stage("finding gaps, port calls and round trips"):
+            result = pipeline.run(given, settings, sea)
+        result = replace(result, rejects=read.settle(result.rejects))
     result = replace(result, warnings=[*read.warnings, *result.warnings])
     manifest = _manifest(request, settings, read, result)
     if out is not None:
@@ -300,12 +346,27 @@ def _replace(path: Path, content: bytes) -> None:
         draft.unlink(missing_ok=True)
 
 
+@contextmanager
+def _work_folder(request: Request, out: Path | None) -> Iterator[Path]:
+    """Where the days of the AIS files stand while they are needed: beside `out` where a cluster must see them."""
+    beside = None
+    if request.scheduler is not None:
+        if out is None:
+            raise UsageError("a scheduler needs --out: its workers put the days beside it")
+        beside = out.resolve().parent
+        beside.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".ghostships-", dir=beside, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 def _settings(request: Request, route: Route) -> pipeline.Settings:
     """The request as the pipeline takes it, once it makes sense."""
     if request.scope not in get_args(Scope):
         raise UsageError(f"--scope: {request.scope!r} is neither 'area' nor 'selected'")
     if request.dialect is not None:
         dialects.get(request.dialect)
+    if request.scheduler is not None:
+        fleet.check_address(request.scheduler)
     min_gap_h = route.policy.min_gap_h if request.min_gap_h is None else request.min_gap_h
     # Written so that NaN is refused too.
     if not 1 <= min_gap_h <= 8760:
@@ -418,7 +479,8 @@ def _manifest(request: Request, settings: pipeline.Settings, read: Intake, resul
 
 def _bounds(read: Intake) -> list[datetime]:
     """First and last times of what was read: messages and pictures."""
-    found: list[Any] = [read.positions["time_utc"].min(), read.positions["time_utc"].max()]
+    hours = read.traffic.hours
+    found: list[Any] = [hours["first_heard_utc"].min(), hours["last_heard_utc"].max()]
     found += [read.sightings["start_utc"].min(), read.sightings["end_utc"].max()]
     return [pd.Timestamp(time).to_pydatetime() for time in found if time is not None and time is not pd.NaT]
 

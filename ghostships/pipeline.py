@@ -39,6 +39,7 @@ from ghostships.steps import (
     vessels,
     voyages,
 )
+from ghostships.traffic import Traffic
 
 TRANSMITTING_FROM_P = 0.5
 """A sighting is put down to a transmitting ship, and taken out of the dark calls, when that is likelier than not."""
@@ -48,7 +49,7 @@ TRANSMITTING_FROM_P = 0.5
 class Inputs:
     """What was read. Every frame obeys its declaration in `tables.py`; an input that was not given is an empty table."""
 
-    positions: pl.DataFrame
+    traffic: Traffic
     rejects: pl.DataFrame
     sightings: pd.DataFrame
     scenes: pd.DataFrame
@@ -57,7 +58,11 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Settings:
-    """What was asked. `scope` is `selected` when the export holds chosen ships: silence of others then proves nothing."""
+    """What was asked.
+
+    `scope` is `selected` when the export holds chosen ships: silence of others then proves nothing. `unobserved` are spans for
+    which a source has not delivered: whoever is silent there was not listened to.
+    """
 
     route: Route
     min_gap_h: float
@@ -65,6 +70,7 @@ class Settings:
     from_utc: datetime | None = None
     to_utc: datetime | None = None
     as_of_utc: datetime | None = None
+    unobserved: tuple[tuple[datetime, datetime], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,20 +90,25 @@ class Result:
 def run(inputs: Inputs, settings: Settings, sea: Sea) -> Result:
     """Gaps, port calls, matches, evidence and round trips from what was read."""
     route, warnings = settings.route, list[str]()
-    ships, aside = clean.set_aside(inputs.positions)
-    as_of = settings.as_of_utc or settings.to_utc or clean.as_of(ships)
-    positions, refused = clean.believe(ships, as_of_utc=as_of, from_utc=settings.from_utc, to_utc=settings.to_utc)
-    if aside.height:
-        warnings.append(_set_aside_sentence(aside))
+    others = clean.set_aside(inputs.traffic.hours)
+    ships = inputs.traffic.without(others.select("mmsi"))
+    as_of = settings.as_of_utc or settings.to_utc or clean.as_of(ships.hours)
+    heard_by_then, refused = ships.within(as_of_utc=as_of, from_utc=settings.from_utc, to_utc=settings.to_utc)
+    if others.height:
+        warnings.append(_set_aside_sentence(inputs.traffic.hours.join(others, on="mmsi")))
     if not (settings.as_of_utc or settings.to_utc):
-        warnings += _too_late(ships, as_of)
+        warnings += _too_late(ships.hours, as_of)
 
-    vessel_hours = days.summarise(positions)
+    vessel_hours = heard_by_then.hours
+    suspects = segments.suspects(vessel_hours, max_speed_kn=route.policy.max_speed_kn)
     hulls, hours = segments.find(
-        vessel_hours, positions, summarise=days.summarise, max_speed_kn=route.policy.max_speed_kn
+        vessel_hours,
+        heard_by_then.of_ships(suspects),
+        summarise=days.summarise,
+        max_speed_kn=route.policy.max_speed_kn,
     )
-    fleet = vessels.describe(positions, inputs.registry, segments=hulls, vessel_class=clean.vessel_class)
-    fastest = _top_speeds(positions, fleet, route)
+    fleet = vessels.describe(heard_by_then.statics, inputs.registry, segments=hulls, vessel_class=clean.vessel_class)
+    fastest = _top_speeds(vessel_hours, fleet, route)
     silences = gaps.find(hours, hulls, min_gap_h=settings.min_gap_h, as_of_utc=as_of, route=route, vessels=fleet)
     silences = reach.distances(silences, sea)
     now = as_of or _last_seen(inputs.sightings, inputs.scenes)
@@ -105,12 +116,15 @@ def run(inputs: Inputs, settings: Settings, sea: Sea) -> Result:
         silences, route, sea, fastest_kn=fastest, default_fastest_kn=route.default_top_speed_kn(None), as_of=now
     )
     policy = {"min_gap_h": settings.min_gap_h, "route": route, "as_of_utc": as_of, "fastest_kn": fastest}
-    heard = reception.learn(hours, silences, waters=sea, **policy)
-    judged, off_evidence = _weighed_off(reception.judge(silences, heard, scope=settings.scope, **policy), route)
+    heard = reception.learn(hours, silences, waters=sea, unobserved=settings.unobserved, **policy)
+    said = reception.judge(silences, heard, scope=settings.scope, unobserved=settings.unobserved, **policy)
+    judged, off_evidence = _weighed_off(said, route)
     silences = _with_reception(silences, judged)
 
     sightings = calls.group(inputs.sightings, route)
-    explained = transmitting.explain(sightings, positions, hours, fleet, route=route, max_bracket_h=settings.min_gap_h)
+    near = {"route": route, "max_bracket_h": settings.min_gap_h}
+    positions = heard_by_then.positions(transmitting.wanted(sightings, hours, fleet, **near))
+    explained = transmitting.explain(sightings, positions, hours, fleet, **near)
     known = _explained(explained)
     stays = calls.find(
         sightings, inputs.scenes, route=route, transmitting=known, distance_nm=_port_distance(route, sea)
@@ -122,7 +136,7 @@ def run(inputs: Inputs, settings: Settings, sea: Sea) -> Result:
         sightings,
         inputs.scenes,
         fleet,
-        draughts.around(silences, positions),
+        draughts.around(silences, heard_by_then.statics),
         route=route,
         legs_nm=_legs_nm(route, sea),
         as_of_us=_microseconds(now),
@@ -171,7 +185,7 @@ def run(inputs: Inputs, settings: Settings, sea: Sea) -> Result:
     warnings += _sightings_outside(sightings, vessel_hours) + _without_place(sightings, route)
     declared = {t.name: t for t in tables.PUBLIC}
     finished = {name: _frame([frame], declared[name]) for name, frame in out.items()}
-    late = refused.select(
+    late = pl.concat([refused, inputs.traffic.lost]).select(
         pl.col("source_file").alias("file_sha256"), pl.col("source_row").alias("row"), "rule", pl.lit("").alias("raw")
     )
     return Result(finished, pl.concat([inputs.rejects, late]), now, warnings)
@@ -179,30 +193,32 @@ def run(inputs: Inputs, settings: Settings, sea: Sea) -> Result:
 
 def _set_aside_sentence(aside: pl.DataFrame) -> str:
     kinds = (
-        aside.group_by("vessel_class").agg(pl.len(), pl.col("vessel_key").n_unique().alias("keys")).sort("vessel_class")
+        aside.group_by("vessel_class")
+        .agg(pl.col("n_messages").sum(), pl.col("vessel_key").n_unique().alias("keys"))
+        .sort("vessel_class")
     )
     parts = [f"{n} messages of {keys} {name.replace('_', ' ')} numbers" for name, n, keys in kinds.iter_rows()]
     return f"{', '.join(parts)}: heard, but no ship can be told by them, so they make no gaps"
 
 
-def _too_late(ships: pl.DataFrame, as_of: datetime | None) -> list[str]:
+def _too_late(hours: pl.DataFrame, as_of: datetime | None) -> list[str]:
     """Ships heard only after a "now" that nobody named: a wrong clock, or the last of several exports, lost whole."""
     if as_of is None:
         return []
-    late = ships.join(ships.filter(pl.col("time_utc") <= as_of), on="vessel_key", how="anti")
+    late = hours.join(hours.filter(pl.col("first_heard_utc") <= as_of), on="vessel_key", how="anti")
     lost = late["vessel_key"].unique().sort()
     if not len(lost):
         return []
     named = ", ".join(lost.head(5)) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
     return [
-        f"{len(lost)} ships are heard only after {as_of:%Y-%m-%dT%H:%M:%SZ} and were left out with {late.height} messages "
-        f"(time_future): {named}; without --as-of, now is the last time at which two ships are heard"
+        f"{len(lost)} ships are heard only after {as_of:%Y-%m-%dT%H:%M:%SZ} and were left out with {late['n_messages'].sum()} "
+        f"messages (time_future): {named}; without --as-of, now is the last time at which two ships are heard"
     ]
 
 
-def _top_speeds(positions: pl.DataFrame, fleet: pd.DataFrame, route: Route) -> dict[str, float]:
+def _top_speeds(hours: pl.DataFrame, fleet: pd.DataFrame, route: Route) -> dict[str, float]:
     """Practical top speed of every ship [kn]: its own where it reported enough, else the route's for its length."""
-    own = reach.speeds(positions).to_dict()
+    own = reach.speeds(hours).to_dict()
     out = {}
     for key, length in zip(fleet["vessel_key"], fleet["length_m"], strict=True):
         speed = own.get(key, math.nan)
@@ -359,6 +375,10 @@ def _frame(parts: list[pd.DataFrame], table: tables.Table) -> pd.DataFrame:
     rows = [part for part in parts if len(part)]
     if not rows:
         return tables.empty_pandas(table)
+    if len(rows) == 1:
+        (only,) = rows
+        missing = {c.name: None for c in table.columns if c.name not in only}
+        return tables.to_pandas(only.assign(**missing), table)
     columns = {
         c.name: [
             v for part in rows for v in (part[c.name].astype(object).tolist() if c.name in part else [None] * len(part))

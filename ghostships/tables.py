@@ -1,94 +1,28 @@
 """Every table that crosses a module border: what one row is, its key, and each column's type, unit, range and meaning.
 
-`docs/tables.md`, the Parquet column metadata and `ghostships tables` are made from these declarations and nothing else.
-Bulk tables (positions, vessel_hours, rejects) travel as Polars frames, the small ones as pandas frames; both obey the same
-declaration. `check` splits a table into the rows that pass and the rows that break a rule, with the rule's name.
+`docs/tables.md`, the Parquet column metadata and `ghostships tables` are made from these declarations and nothing else; how frames
+are made to obey them is `schema`.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-import pandas as pd
 import polars as pl
-import pyarrow as pa
 
-Dtype = Literal["str", "int64", "float64", "bool", "time", "list[str]"]
-
-_POLARS: dict[str, pl.DataType] = {
-    "str": pl.String(),
-    "int64": pl.Int64(),
-    "float64": pl.Float64(),
-    "bool": pl.Boolean(),
-    "time": pl.Datetime("us", "UTC"),
-    "list[str]": pl.List(pl.String()),
-}
-_ARROW: dict[str, pa.DataType] = {
-    "str": pa.string(),
-    "int64": pa.int64(),
-    "float64": pa.float64(),
-    "bool": pa.bool_(),
-    "time": pa.timestamp("us", "UTC"),
-    "list[str]": pa.list_(pa.string()),
-}
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column. `low` and `high` are inclusive; `values` lists all that may appear."""
-
-    name: str
-    dtype: Dtype
-    meaning: str
-    unit: str = ""
-    nullable: bool = False
-    low: float | None = None
-    high: float | None = None
-    values: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A rule over several columns: its name is what the user reads in `rejects`; `holds` is a Polars expression."""
-
-    name: str
-    holds: Callable[[], pl.Expr]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A declared table. `key` identifies a row and is also its sort order; `place` names the latitude and longitude columns."""
-
-    name: str
-    row: str
-    key: tuple[str, ...]
-    columns: tuple[Column, ...]
-    rules: tuple[Rule, ...] = ()
-    place: tuple[str, str] | None = None
-    public: bool = False
-
-    @property
-    def names(self) -> list[str]:
-        return [column.name for column in self.columns]
-
-    @property
-    def polars_schema(self) -> dict[str, pl.DataType]:
-        return {column.name: _POLARS[column.dtype] for column in self.columns}
-
-    @property
-    def arrow_schema(self) -> pa.Schema:
-        """Arrow schema whose fields carry unit and meaning as metadata."""
-        return pa.schema(
-            [
-                pa.field(c.name, _ARROW[c.dtype], c.nullable, {"unit": c.unit, "meaning": c.meaning})
-                for c in self.columns
-            ],
-            metadata={"ghostships_table": self.name, "ghostships_row": self.row},
-        )
+from ghostships.schema import Column as Column
+from ghostships.schema import Dtype as Dtype
+from ghostships.schema import Rule as Rule
+from ghostships.schema import Table as Table
+from ghostships.schema import broken_rule as broken_rule
+from ghostships.schema import check as check
+from ghostships.schema import empty_pandas as empty_pandas
+from ghostships.schema import empty_polars as empty_polars
+from ghostships.schema import page
+from ghostships.schema import to_arrow as to_arrow
+from ghostships.schema import to_pandas as to_pandas
 
 
 def _p(name: str, meaning: str, *, nullable: bool = False) -> Column:
@@ -114,6 +48,18 @@ IMO = Column("imo", "int64", "IMO number with a valid check digit", nullable=Tru
 NAME = Column("vessel_name", "str", "name as sent or listed; untrusted text", nullable=True)
 GAP_ID = Column("gap_id", "str", "`G-` and a hash of the vessel key and the position that opens the gap")
 
+STATIC_COLUMNS = (
+    Column("ais_class", "str", "transponder class", nullable=True, values=("A", "B")),
+    IMO,
+    NAME,
+    Column("call_sign", "str", "radio call sign; untrusted text", nullable=True),
+    Column("ship_type", "int64", "ship and cargo type code of ITU-R M.1371", "", True, 0, 255),
+    Column("length_m", "float64", "length overall as sent", "m", True, 1.0, 500.0),
+    Column("draught_m", "float64", "draught as sent; 0 is null", "m", True, 0.1, 25.6),
+    Column("destination", "str", "destination as sent; untrusted text", nullable=True),
+)
+"""What a ship says of itself, as often as it changes."""
+
 POSITIONS = Table(
     "positions",
     "one message of one ship, with or without a position (91/181 and static data are heard, but say nothing of the place)",
@@ -128,18 +74,59 @@ POSITIONS = Table(
         Column("cog_deg", "float64", "course over ground; 360 is null", "deg", True, 0.0, 359.999),
         Column("heading_deg", "float64", "true heading; 511 is null", "deg", True, 0.0, 360.0),
         Column("nav_status", "int64", "navigational status code of ITU-R M.1371", "", True, 0, 15),
-        Column("ais_class", "str", "transponder class", nullable=True, values=("A", "B")),
-        IMO,
-        NAME,
-        Column("call_sign", "str", "radio call sign; untrusted text", nullable=True),
-        Column("ship_type", "int64", "ship and cargo type code of ITU-R M.1371", "", True, 0, 255),
-        Column("length_m", "float64", "length overall as sent", "m", True, 1.0, 500.0),
-        Column("draught_m", "float64", "draught as sent; 0 is null", "m", True, 0.1, 25.6),
-        Column("destination", "str", "destination as sent; untrusted text", nullable=True),
+        *STATIC_COLUMNS,
         Column("source_file", "str", "first 12 hexadecimal digits of the file's SHA-256"),
         Column("source_row", "int64", "physical line (text) or record (binary), counted from 1", "", low=1),
     ),
     rules=(Rule("lat_and_lon_together", lambda: pl.col("lat_deg").is_null() == pl.col("lon_deg").is_null()),),
+)
+
+MESSAGES = Table(
+    "messages",
+    "one row of positions as a day keeps it: what the ship says of itself is a number (`said`) in the statics of the same day",
+    ("mmsi", "own_id", "time_utc", "source_file", "source_row"),
+    (
+        MMSI,
+        Column("own_id", "str", "`id:<file SHA-256 prefix>:<id>` of a ship without MMSI", nullable=True),
+        Column("time_utc", "time", "when it was sent or received"),
+        _lat("lat_deg", "latitude, WGS84, rounded to 1e-7; null: heard without a position", nullable=True),
+        _lon("lon_deg", "longitude, WGS84, rounded to 1e-7; null: heard without a position", nullable=True),
+        Column("sog_kn", "float64", "speed over ground; 102.3 is null", "kn", True, 0.0, 102.2),
+        Column("cog_deg", "float64", "course over ground; 360 is null", "deg", True, 0.0, 359.999),
+        Column("heading_deg", "float64", "true heading; 511 is null", "deg", True, 0.0, 360.0),
+        Column("nav_status", "int64", "navigational status code of ITU-R M.1371", "", True, 0, 15),
+        Column("said", "int64", "number of its static data", low=0),
+        Column("source_file", "str", "first 12 hexadecimal digits of the file's SHA-256"),
+        Column("source_row", "int64", "physical line (text) or record (binary), counted from 1", "", low=1),
+    ),
+)
+
+STATICS = Table(
+    "statics",
+    "what one ship said of itself on one UTC day: one row per distinct set of static data",
+    ("day_utc", "said"),
+    (
+        Column("day_utc", "time", "start of the UTC day"),
+        Column("said", "int64", "number of this set, as `messages` has it", low=0),
+        VESSEL_KEY,
+        MMSI,
+        *STATIC_COLUMNS,
+        Column("n_messages", "int64", "messages with it", low=1),
+        Column("first_utc", "time", "first message with it"),
+        Column("last_utc", "time", "last message with it"),
+    ),
+    rules=(Rule("said_last_after_first", _before("first_utc", "last_utc")),),
+)
+
+LOST = Table(
+    "lost",
+    "one message of a day that nobody believes, because of its neighbours",
+    ("source_file", "source_row"),
+    (
+        Column("source_file", "str", "first 12 hexadecimal digits of the file's SHA-256"),
+        Column("source_row", "int64", "physical line (text) or record (binary), counted from 1", "", low=1),
+        Column("rule", "str", "the rule it broke"),
+    ),
 )
 
 VESSEL_HOURS = Table(
@@ -166,6 +153,9 @@ VESSEL_HOURS = Table(
         Column("cell", "int64", "equal-area cell of the last position (`sea.cell`)", nullable=True),
         Column("max_step_kn", "float64", "largest speed implied by two consecutive positions", "kn", True, 0.0),
         Column("ais_class", "str", "transponder class, A if ever A", nullable=True, values=("A", "B")),
+        Column(
+            "fastest_kn", "float64", "highest believable speed it reported under way, 3 to 60 kn", "kn", True, 3.0, 60.0
+        ),
     ),
     rules=(Rule("hour_ends_after_it_starts", _before("first_heard_utc", "last_heard_utc")),),
 )
@@ -523,10 +513,55 @@ THROUGHPUT = Table(
     public=True,
 )
 
+REVISIONS = Table(
+    "revisions",
+    "one change of a flag from one night to the next; every flag ever published is current or has a row here",
+    ("night", "trip_id"),
+    (
+        Column("night", "int64", "number of the generation that made the change", low=1),
+        Column("trip_id", "str", "the trip as it was published before; as it is now when it is new"),
+        Column(
+            "now_trip_id", "str", "the trip under which the same silence is listed now; null: nowhere", nullable=True
+        ),
+        Column("as_of_utc", "time", "as-of of that night"),
+        Column(
+            "change",
+            "str",
+            "withdrawn: no longer flagged; aged: left the look-back window, neither confirmed nor withdrawn",
+            values=("flagged", "changed", "withdrawn", "returned", "aged"),
+        ),
+        Column(
+            "reason",
+            "str",
+            "new: it happened since the last night; new_data: rows of that time move what is estimated for the fleet; "
+            "late_data: rows of an earlier time came; correction: a delivery or list was replaced; "
+            "config, upgrade: settings, program or libraries changed; closed: the silence ended, or left the window; "
+            "as_of: nothing came, only time went on",
+            values=("new", "new_data", "late_data", "correction", "config", "upgrade", "closed", "as_of"),
+        ),
+        Column("delivery", "list[str]", "SHA-256 prefixes of the deliveries that caused it; empty where none did"),
+        _p("p_before", "probability of the trip before", nullable=True),
+        _p("p_after", "probability of the trip now; null: no such trip any more", nullable=True),
+        Column("tier_before", "str", "what carried it before", nullable=True),
+        Column("tier_after", "str", "what carries it now", nullable=True),
+        Column("vessel_key", "str", "the ship", nullable=True),
+        MMSI,
+        NAME,
+        Column("dark_start_utc", "time", "start of the silence, as last published", nullable=True),
+        Column("dark_end_utc", "time", "end of the silence, as last published; null while open", nullable=True),
+        Column("gap_ids", "list[str]", "the silences it spans, as last published"),
+        Column("cycle", "int64", "number of the cycle within the silence, from 1", low=1),
+        Column("because", "str", "one sentence for the reader"),
+    ),
+)
+
 ALL: dict[str, Table] = {
     table.name: table
     for table in (
         POSITIONS,
+        MESSAGES,
+        STATICS,
+        LOST,
         VESSEL_HOURS,
         SEGMENTS,
         GAPS,
@@ -543,133 +578,15 @@ ALL: dict[str, Table] = {
         VESSELS,
         REJECTS,
         THROUGHPUT,
+        REVISIONS,
     )
 }
 PUBLIC: tuple[Table, ...] = tuple(table for table in ALL.values() if table.public)
 
 
-def broken_rule(table: Table) -> pl.Expr:
-    """Polars expression: the name of the first rule a row breaks, null where it passes.
-
-    Column rules are named `<column>_missing`, `<column>_not_finite`, `<column>_range`, `<column>_value`; then the table's own.
-    NaN never passes a range: it is its own rule, because `nan > 90` is false.
-    """
-    rules: list[tuple[str, pl.Expr]] = []
-    for column in table.columns:
-        value = pl.col(column.name)
-        if not column.nullable:
-            rules.append((f"{column.name}_missing", value.is_null()))
-        if column.dtype == "float64":
-            rules.append((f"{column.name}_not_finite", ~value.is_finite().fill_null(True)))
-        if column.low is not None:
-            rules.append((f"{column.name}_range", (value < column.low).fill_null(False)))
-        if column.high is not None:
-            rules.append((f"{column.name}_range", (value > column.high).fill_null(False)))
-        if column.values:  # noqa: PD011
-            rules.append((f"{column.name}_value", ~value.is_in(list(column.values)).fill_null(True)))
-    rules.extend((rule.name, ~rule.holds().fill_null(True)) for rule in table.rules)
-    return pl.coalesce([pl.when(broken).then(pl.lit(name)) for name, broken in rules])
-
-
-def check(frame: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Split rows into those that pass and those that break a rule.
-
-    Returns
-    -------
-    passed : the declared columns in declared order
-    rejects : all columns of the input, with `rule` added
-    """
-    marked = frame.with_columns(rule=broken_rule(table))
-    passed = marked.filter(pl.col("rule").is_null()).select(table.names)
-    return passed, marked.filter(pl.col("rule").is_not_null())
-
-
-def empty_polars(table: Table) -> pl.DataFrame:
-    """The table without rows."""
-    return pl.DataFrame(schema=table.polars_schema)
-
-
-def to_arrow(frame: pd.DataFrame | pl.DataFrame, table: Table) -> pa.Table:
-    """Declared columns, order, types and sort order, with the metadata; what is written to disk.
-
-    Raises
-    ------
-    KeyError
-        when a declared column is missing: a step that forgets a column is a bug, not bad input.
-    """
-    if isinstance(frame, pl.DataFrame):
-        arrow = frame.select([pl.col(c.name).cast(_POLARS[c.dtype]) for c in table.columns]).to_arrow()
-        arrow = arrow.cast(pa.schema([pa.field(c.name, _ARROW[c.dtype]) for c in table.columns]))
-    else:
-        arrays = [
-            pa.array(_plain(frame[c.name], c.dtype), type=_ARROW[c.dtype], from_pandas=True) for c in table.columns
-        ]
-        arrow = pa.table(arrays, names=table.names)
-    arrow = arrow.sort_by([(key, "ascending") for key in table.key])
-    return pa.Table.from_arrays(arrow.columns, schema=table.arrow_schema)
-
-
-def _plain(values: pd.Series, dtype: Dtype) -> pd.Series | list[object]:
-    """Lists as Python lists (pandas keeps them as objects), everything else as it is."""
-    if dtype == "list[str]":
-        return [list(map(str, v)) if v is not None else [] for v in values]
-    if dtype in ("str", "int64"):
-        return [None if v is None or v is pd.NA or v != v else v for v in values.astype(object)]
-    return values
-
-
-def to_pandas(frame: pd.DataFrame | pl.DataFrame | pa.Table, table: Table) -> pd.DataFrame:
-    """The table as pandas: `str`, `Int64`, `float64`, `boolean`, `datetime64[us, UTC]`, lists as objects; sorted by key."""
-    arrow = frame if isinstance(frame, pa.Table) else to_arrow(frame, table)
-    out = pd.DataFrame(index=range(arrow.num_rows))
-    for column in table.columns:
-        values = arrow.column(column.name)
-        if column.dtype == "int64":
-            out[column.name] = pd.array(values.to_pylist(), dtype="Int64")
-        elif column.dtype == "bool":
-            out[column.name] = pd.array(values.to_pylist(), dtype="boolean" if column.nullable else "bool")
-        elif column.dtype == "list[str]":
-            out[column.name] = pd.Series(values.to_pylist(), dtype=object, index=out.index)
-        elif column.dtype == "time":
-            out[column.name] = pd.Series(values.to_pandas(), index=out.index).astype("datetime64[us, UTC]")
-        elif column.dtype == "str":
-            out[column.name] = pd.Series(values.to_pylist(), dtype="str", index=out.index)
-        else:
-            out[column.name] = values.to_pandas().astype("float64").to_numpy()
-    return out
-
-
-def empty_pandas(table: Table) -> pd.DataFrame:
-    """The table without rows, with pandas types."""
-    return to_pandas(table.arrow_schema.empty_table(), table)
-
-
 def describe() -> str:
     """`docs/tables.md`: every table and column, with unit and meaning."""
-    lines = [
-        "# Tables",
-        "",
-        "Made from `ghostships/tables.py` by `make docs`; do not edit. `?` marks columns that may be null. Times are",
-        "`timestamp[us, UTC]`; probabilities are rounded to 1e-6, bits are in steps of 0.001.",
-    ]
-    for table in sorted(ALL.values(), key=lambda t: not t.public):
-        kind = "in the output folder" if table.public else "inside the run"
-        lines += ["", f"## {table.name}", "", f"One row: {table.row}. Key: {', '.join(table.key)}. ({kind})", ""]
-        lines += ["| column | type | unit | range | meaning |", "|---|---|---|---|---|"]
-        for c in table.columns:
-            bounds = ", ".join(c.values) or (
-                "" if c.low is None and c.high is None else f"{_bound(c.low)} to {_bound(c.high)}"
-            )
-            mark = "?" if c.nullable else ""
-            meaning = c.meaning.replace("|", "\\|")
-            lines.append(f"| `{c.name}`{mark} | {c.dtype} | {c.unit} | {bounds} | {meaning} |")
-        if table.rules:
-            lines += ["", "Rules: " + ", ".join(f"`{rule.name}`" for rule in table.rules) + "."]
-    return "\n".join(lines) + "\n"
-
-
-def _bound(value: float | None) -> str:
-    return "" if value is None else f"{value:g}" if abs(value) < 1e6 else f"{value:.0f}"
+    return page(ALL.values())
 
 
 if __name__ == "__main__":

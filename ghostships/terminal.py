@@ -6,9 +6,11 @@ import json
 import logging
 import math
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -113,17 +115,54 @@ def start_log(*, quiet: bool, verbose: bool, log_format: LogFormat) -> None:
     log.setLevel(logging.DEBUG if verbose else logging.ERROR if quiet else logging.INFO)
 
 
-@contextmanager
-def stage(what: str) -> Iterator[None]:
-    """Say what is being done: a moving line on a terminal, a plain line of the log anywhere else."""
+def _moves() -> bool:
+    """Whether stderr is a terminal on which lines may move."""
     handler = log.handlers[0] if log.handlers else None
-    moving = (
+    return (
         isinstance(handler, logging.StreamHandler)
         and handler.stream.isatty()
         and not isinstance(handler.formatter, _JsonLines)
         and log.isEnabledFor(logging.INFO)
     )
-    if not moving:
+
+
+@contextmanager
+def bar(what: str, n_bytes: int) -> Iterator[Callable[[Path, int, int], None] | None]:
+    """As `stage`, for reading files of so many bytes in all: on a terminal with a bar, rows per second and the time left."""
+    if not _moves():
+        log.info("%s", what)
+        yield None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[rows]}"),
+        TimeRemainingColumn(),
+    )
+    read: dict[Path, tuple[int, int]] = {}
+    begun = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(escape(visible(what)), total=max(n_bytes, 1), rows="")
+
+        def told(path: Path, n_rows: int, n_read: int) -> None:
+            read[path] = (n_rows, n_read)
+            rows = sum(n for n, _ in read.values())
+            rate = rows / max(time.monotonic() - begun, 1e-3)
+            shown_rows = f"{rows:,} rows, {rate:,.0f} rows/s"
+            progress.update(task, completed=sum(n for _, n in read.values()), rows=shown_rows)
+
+        yield told
+
+
+@contextmanager
+def stage(what: str) -> Iterator[None]:
+    """Say what is being done: a moving line on a terminal, a plain line of the log anywhere else."""
+    if not _moves():
         log.info("%s", what)
         yield
         return

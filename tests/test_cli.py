@@ -349,7 +349,7 @@ def test_times_are_utc_when_no_offset_is_given(text: str, utc: str) -> None:
         (("ais.csv", "--route", "kerch"), "najin-primorye"),
         (("ais.csv", "--sightings", "none.csv"), "none.csv"),
         (("none.csv",), "none.csv"),
-        (("ais.csv", "--scheduler", "tcp://x"), "No such option"),
+        (("ais.csv", "--scheduler", "tcp://x"), "tcp://HOST:PORT"),
         (("ais.csv", "-q", "-v"), "-q and -v"),
     ],
 )

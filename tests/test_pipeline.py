@@ -30,6 +30,7 @@ import ghostships
 from ghostships import job, pipeline, routes, sea, tables, units
 from ghostships.inference import factors
 from ghostships.pipeline import Inputs, Result, Settings
+from ghostships.traffic import Traffic
 
 CUT = "2019-03-13T00:00:00Z"
 """Twelve of the example's 24 days: enough for voids, open gaps and flagged trips, and read in a second."""
@@ -44,8 +45,9 @@ Rows = dict[str, list[dict[str, str]]]
 
 @dataclass(frozen=True)
 class Case:
-    """What was given and what came out."""
+    """What was given and what came out; the positions are those of the inputs, for tests that cut or shift them."""
 
+    positions: pl.DataFrame
     inputs: Inputs
     result: Result
 
@@ -54,12 +56,14 @@ class Case:
 
 
 def route() -> routes.Route:
-    return worlds.demo()[1]
+    return worlds.demo().route
 
 
-def analysed(inputs: Inputs, **settings: Any) -> Case:
+def analysed(positions: pl.DataFrame, inputs: Inputs, **settings: Any) -> Case:
+    """The answer from these positions and the lists of `inputs`, whose own traffic is not looked at."""
     asked = Settings(route=route(), min_gap_h=route().policy.min_gap_h, **settings)
-    return Case(inputs, pipeline.run(inputs, asked, worlds.demo_sea()))
+    given = replace(inputs, traffic=Traffic.of_positions(positions))
+    return Case(positions, given, pipeline.run(given, asked, worlds.demo_sea()))
 
 
 @pytest.fixture(scope="session")
@@ -102,23 +106,23 @@ def told(rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> ghostships.Out
 
 @pytest.fixture(scope="session")
 def case(told: ghostships.Outcome) -> Case:
-    read, _ = worlds.demo()
-    cut = pd.Timestamp(CUT)
+    read, cut = worlds.demo(), pd.Timestamp(CUT)
+    positions = read.positions.filter(pl.col("time_utc") < cut.to_pydatetime())
+    seen, looked = read.inputs.sightings, read.inputs.scenes
     inputs = Inputs(
-        read.positions.filter(pl.col("time_utc") < cut.to_pydatetime()),
-        read.rejects,
-        read.sightings[read.sightings["end_utc"] < cut].reset_index(drop=True),
-        read.scenes[read.scenes["end_utc"] < cut].reset_index(drop=True),
-        read.registry,
+        Traffic.of_positions(positions),
+        read.inputs.rejects,
+        seen[seen["end_utc"] < cut].reset_index(drop=True),
+        looked[looked["end_utc"] < cut].reset_index(drop=True),
+        read.inputs.registry,
     )
-    return Case(inputs, told.result)
+    return Case(positions, inputs, told.result)
 
 
 @pytest.fixture(scope="module")
 def whole() -> Case:
     """All 24 days."""
-    read, _ = worlds.demo()
-    return analysed(Inputs(read.positions, read.rejects, read.sightings, read.scenes, read.registry))
+    return analysed(worlds.demo().positions, worlds.demo().inputs)
 
 
 def assert_same(one: Result, other: Result, *, without: set[str] = FILE_MARKS) -> None:
@@ -224,7 +228,7 @@ def check_gaps(case: Case) -> None:
     to the tests of `segments`.
     """
     threshold = timedelta(hours=route().policy.min_gap_h)
-    placed = case.inputs.positions.drop_nulls("lat_deg").sort("vessel_key", "time_utc", "source_row")
+    placed = case.positions.drop_nulls("lat_deg").sort("vessel_key", "time_utc", "source_row")
     lat, lon, time = (placed[c].to_numpy() for c in ("lat_deg", "lon_deg", "time_utc"))
     hours = np.maximum((time[1:] - time[:-1]) / np.timedelta64(1, "h"), 0.25)
     jumps = sea.gc_km(lat[:-1], lon[:-1], lat[1:], lon[1:]) / units.KM_PER_NM / hours > 50
@@ -234,7 +238,7 @@ def check_gaps(case: Case) -> None:
     assert len(single) >= 0.5 * len(ships)
     gaps = case["gaps"][case["gaps"]["vessel_key"].isin(single)].reset_index(drop=True)
     wanted = set()
-    heard = case.inputs.positions.filter(
+    heard = case.positions.filter(
         (pl.col("time_utc") <= case.result.as_of_utc) & pl.col("vessel_key").is_in(list(single))
     )
     for (key,), own in heard.sort("time_utc").group_by("vessel_key"):
@@ -287,6 +291,13 @@ def test_every_row_of_every_file_is_accounted_for(told: ghostships.Outcome, rows
 
 
 # --- told differently, the same answer ---
+
+
+def test_the_days_on_disk_give_the_tables_that_all_rows_in_memory_give(told: ghostships.Outcome, case: Case) -> None:
+    """The days are a way to need little memory; nobody may be able to tell from the answer that they were there. (The bytes of
+    rows refused late are looked up in the files afterwards: the analysis itself does not have them.)"""
+    by_days = replace(told.result, rejects=told.result.rejects.with_columns(raw=pl.lit("")))
+    assert_same(by_days, analysed(case.positions, case.inputs).result)
 
 
 def test_shuffled_split_and_renamed_files_give_the_same_tables(
@@ -367,16 +378,16 @@ def test_a_week_later_everything_is_the_same(case: Case) -> None:
     week = timedelta(days=7)
     given = case.inputs
     moved = analysed(
+        case.positions.with_columns(pl.col("time_utc") + week),
         replace(
             given,
-            positions=given.positions.with_columns(pl.col("time_utc") + week),
             sightings=given.sightings.assign(
                 start_utc=given.sightings["start_utc"] + week, end_utc=given.sightings["end_utc"] + week
             ),
             scenes=given.scenes.assign(
                 start_utc=given.scenes["start_utc"] + week, end_utc=given.scenes["end_utc"] + week
             ),
-        )
+        ),
     )
     assert moved.result.as_of_utc == case.result.as_of_utc + week
     key = ["vessel_key", "start_utc"]
@@ -425,7 +436,8 @@ def test_a_week_later_everything_is_the_same(case: Case) -> None:
 
 def test_without_sightings_nothing_is_seen_and_no_habit_is_known(case: Case) -> None:
     """Habit comes from pictured calls alone, and a tier "seen" needs a picture."""
-    blind = analysed(replace(case.inputs, sightings=case.inputs.sightings.iloc[:0], scenes=case.inputs.scenes.iloc[:0]))
+    blank = replace(case.inputs, sightings=case.inputs.sightings.iloc[:0], scenes=case.inputs.scenes.iloc[:0])
+    blind = analysed(case.positions, blank)
     assert blind["port_calls"].empty
     assert blind["matches"].empty
     assert set(blind["round_trips"]["tier"]) <= {"inferred"}
@@ -440,7 +452,7 @@ def test_without_sightings_nothing_is_seen_and_no_habit_is_known(case: Case) -> 
 
 def test_without_ais_the_calls_are_still_there_and_no_ship_is_silent(case: Case) -> None:
     """Pictures alone: calls and unattributed voyages, but nobody has gone dark who was never heard."""
-    unheard = analysed(replace(case.inputs, positions=case.inputs.positions.clear()))
+    unheard = analysed(case.positions.clear(), case.inputs)
     assert unheard["gaps"].empty
     assert unheard["reach"].empty
     used = {i for ids in unheard["port_calls"]["sighting_ids"] for i in ids}
@@ -454,7 +466,7 @@ def test_without_ais_the_calls_are_still_there_and_no_ship_is_silent(case: Case)
 
 def test_with_chosen_ships_only_nothing_says_off(case: Case) -> None:
     """`--scope selected`: silence of others proves nothing, so no gap may say that a transponder was switched off."""
-    chosen = analysed(case.inputs, scope="selected")
+    chosen = analysed(case.positions, case.inputs, scope="selected")
     assert len(chosen["gaps"]) == len(case["gaps"])
     assert chosen["gaps"]["p_off"].isna().all()
     assert not set(chosen["evidence"]["subject_id"]) & set(chosen["gaps"]["gap_id"])
@@ -468,8 +480,8 @@ def test_with_chosen_ships_only_nothing_says_off(case: Case) -> None:
 def test_a_feed_outage_makes_no_trip(case: Case) -> None:
     """Nobody is heard for 14 hours: silences inside are the feed's. They hold no trip and explain no picture."""
     start, end = OUTAGE
-    quiet = case.inputs.positions.filter(~pl.col("time_utc").is_between(start, end))
-    cut = analysed(replace(case.inputs, positions=quiet))
+    quiet = case.positions.filter(~pl.col("time_utc").is_between(start, end))
+    cut = analysed(quiet, case.inputs)
     gaps = cut["gaps"]
     slack = timedelta(hours=2)
     inside = gaps["start_utc"].between(start - slack, start) & gaps["end_utc"].between(end, end + slack)
@@ -486,11 +498,11 @@ def test_a_row_from_the_future_moves_nothing(case: Case) -> None:
     "Now" is when two ships were last heard. The ship of the future counts as one of them, so that the very last of the
     others may be the second: "now" may move by seconds to the last true message, never beyond.
     """
-    last = case.inputs.positions["time_utc"].max()
-    first = case.inputs.positions.head(1)
+    last = case.positions["time_utc"].max()
+    first = case.positions.head(1)
     ahead = first.with_columns(pl.col("time_utc") + timedelta(days=365), source_row=pl.lit(10**6, pl.Int64))
-    given = replace(case.inputs, positions=pl.concat([case.inputs.positions, ahead]))
-    future = analysed(given)
+    given = pl.concat([case.positions, ahead])
+    future = analysed(given, case.inputs)
     assert case.result.as_of_utc <= future.result.as_of_utc <= last
     pd.testing.assert_frame_equal(
         future["gaps"],
@@ -500,7 +512,7 @@ def test_a_row_from_the_future_moves_nothing(case: Case) -> None:
     )
     extra = future.result.rejects.filter(pl.col("row") == 10**6)
     assert extra["rule"].to_list() == ["time_future"]
-    without, with_it = (analysed(i, as_of_utc=last).result for i in (case.inputs, given))
+    without, with_it = (analysed(p, case.inputs, as_of_utc=last).result for p in (case.positions, given))
     others = with_it.rejects.filter(pl.col("row") != 10**6)
     # What is said about the refused row is new, and must be; everything else is as it was.
     assert_same(without, replace(with_it, rejects=others, warnings=without.warnings))
@@ -510,7 +522,7 @@ def test_a_row_from_the_future_moves_nothing(case: Case) -> None:
 def test_rows_of_one_ship_change_no_other_ships_gaps(whole: Case) -> None:
     """P7: take one ship away; the silences and the reach of all others stay. Only fleet-level estimates may move."""
     gone = sorted(whole["gaps"]["vessel_key"].unique())[3]
-    rest = analysed(replace(whole.inputs, positions=whole.inputs.positions.filter(pl.col("vessel_key") != gone)))
+    rest = analysed(whole.positions.filter(pl.col("vessel_key") != gone), whole.inputs)
     same = ["gap_id", "vessel_key", "segment_id", "start_utc", "end_utc", "duration_h", "distance_nm", "start_port"]
     for name, columns in (("gaps", same), ("reach", ["gap_id", "port", "slack_h", "needs_kn", "verdict"])):
         was = whole[name]

@@ -17,11 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import lfilter
 
 Array = npt.NDArray[np.float64]
 
@@ -47,17 +46,22 @@ class Stays:
     maximum_h: float
 
     def masses(self, step_h: float) -> Array:
-        """Probability of a stay of 0, 1, 2... steps; sums to 1, and is zero below the minimum."""
-        n = max(int(np.ceil(self.maximum_h / step_h)), 1)
-        lengths = np.arange(n + 1) * step_h
-        density = np.zeros(n + 1)
-        fits = (lengths >= self.minimum_h) & (lengths > 0)
-        z = (np.log(lengths[fits]) - np.log(self.median_h)) / self.log_sd
-        density[fits] = np.exp(-0.5 * z * z) / lengths[fits]
-        if not fits.any():
-            density[-1] = 1.0
-        masses: Array = density / density.sum()
-        return masses
+        """Probability of a stay of 0, 1, 2... steps; sums to 1, and is zero below the minimum (always for 0). Not to be changed."""
+        return _masses(self, step_h)
+
+
+@lru_cache(maxsize=512)
+def _masses(stays: Stays, step_h: float) -> Array:
+    n = max(int(np.ceil(stays.maximum_h / step_h)), 1)
+    lengths = np.arange(n + 1) * step_h
+    density = np.zeros(n + 1)
+    fits = (lengths >= stays.minimum_h) & (lengths > 0)
+    z = (np.log(lengths[fits]) - np.log(stays.median_h)) / stays.log_sd
+    density[fits] = np.exp(-0.5 * z * z) / lengths[fits]
+    if not fits.any():
+        density[-1] = 1.0
+    masses: Array = density / density.sum()
+    return masses
 
 
 @dataclass(frozen=True)
@@ -119,10 +123,11 @@ def stay_weights(place: Place, grid: Array, step_h: float, seen: Seen | None, *,
     With `seen`, the weight of the stay that explains this call: overlap with its windows, seen in its pictures, missed in
     all others. With `blind`, pictures count for nothing.
     """
-    masses = place.stays.masses(step_h)
     n = len(grid)
-    steps = np.arange(n)[None, :] - np.arange(n)[:, None]
-    weights: Array = np.where((steps >= 0) & (steps < len(masses)), masses[np.clip(steps, 0, len(masses) - 1)], 0.0)
+    masses = place.stays.masses(step_h)[:n]
+    # By length of stay from -(n - 1) to n - 1: each row of the matrix is a window on it.
+    by_length = np.concatenate([np.zeros(n - 1), masses, np.zeros(n - len(masses))])
+    weights: Array = np.lib.stride_tricks.sliding_window_view(by_length, n)[::-1]
     if not blind:
         before, upto = _missed(place.looks, grid, seen.scenes if seen else frozenset())
         weights = weights * np.exp(np.minimum(upto[None, :] - before[:, None], 0.0))
@@ -137,7 +142,40 @@ def stay_weights(place: Place, grid: Array, step_h: float, seen: Seen | None, *,
                 share = np.clip(np.maximum(overlap, 0.5 * step_h * touches), 0.0, end - start) / (end - start)
                 weights = weights * share
         weights = weights * float(np.prod(seen.p_detects))
-    return weights
+    return np.array(weights)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """How the weight of a stay changes when it explains a call: times `arrive` of its arrival and `leave` of its departure.
+
+    That is all as long as the call's windows are instants (and no picture is certain); a window that lasts weighs arrival and
+    departure together, and then `values` holds the whole weight of such a stay instead.
+    """
+
+    place: int
+    arrive: Array
+    leave: Array
+    values: Array | None
+
+
+def _explained(index: int, place: Place, seen: Seen, grid: Array, step_h: float) -> Explained | None:
+    """The stays of a place that are seen in the pictures of a call; None where none of them fits."""
+    skipped = [look for look in place.looks if look.scene and look.scene in seen.scenes]
+    if any(end > start for start, end in seen.windows) or any(look.p_detect >= 1 for look in place.looks):
+        values = stay_weights(place, grid, step_h, seen)
+        ones = np.ones(len(grid))
+        return Explained(index, ones, ones, values) if values.any() else None
+    before, upto = _missed(skipped, grid)
+    first, last = min(start for start, _ in seen.windows), max(start for start, _ in seen.windows)
+    arrive = np.where(grid <= first, np.exp(before) * float(np.prod(seen.p_detects)), 0.0)
+    leave = np.where(grid >= last, np.exp(-upto), 0.0)
+    arrivals, departures = np.flatnonzero(arrive), np.flatnonzero(leave)
+    if not len(arrivals) or not len(departures):
+        return None
+    shortest = max(int(departures[0] - arrivals[-1]), 0)
+    fits = place.stays.masses(step_h)[shortest : len(grid)].any()
+    return Explained(index, arrive, leave, None) if fits else None
 
 
 def unknown_hull_mass(place: Place, seen: Seen) -> float:
@@ -160,42 +198,45 @@ def _geometric(mean_h: float, step_h: float) -> float:
     return float(np.exp(-step_h / mean_h))
 
 
-SMALL_GRID = 160
-"""Up to here a wait is one product with a matrix that is kept; beyond, a recursive filter is faster."""
-
-
-@lru_cache(maxsize=512)
-def _wait_matrix(n: int, delay_steps: int, mean_h: float, step_h: float) -> Array:
-    """`departures @ matrix` are the arrivals of `_wait`."""
+def kernel(n: int, mean_h: float, step_h: float) -> Array:
+    """Chance of losing 0, 1, 2... steps on the way: exponential, with a slow tail."""
     quick, slow = _geometric(mean_h, step_h), _geometric(mean_h * LONG_FACTOR, step_h)
-    late = np.arange(n)[None, :] - np.arange(n)[:, None] - delay_steps
-    waits = (1 - LONG_SHARE) * (1 - quick) * quick ** np.maximum(late, 0) + LONG_SHARE * (
-        1 - slow
-    ) * slow ** np.maximum(late, 0)
-    return np.where(late >= 0, waits, 0.0)
+    late = np.arange(n)
+    chances: Array = (1 - LONG_SHARE) * (1 - quick) * quick**late + LONG_SHARE * (1 - slow) * slow**late
+    return chances
+
+
+@lru_cache(maxsize=64)
+def _wait_matrix(n: int, mean_h: float, step_h: float) -> Array:
+    """`departures @ matrix` are the arrivals of `_wait` without a delay."""
+    padded = np.concatenate([np.zeros(n - 1), kernel(n, mean_h, step_h)])
+    return np.array(np.lib.stride_tricks.sliding_window_view(padded, n)[::-1])
+
+
+def _waits(n: int, mean_h: float, step_h: float) -> Array:
+    """The corner of one matrix for all lengths up to a multiple of 80 steps: what is kept stays small."""
+    return _wait_matrix(-(-n // 80) * 80, mean_h, step_h)[:n, :n]
 
 
 def _wait(departures: Array, delay_steps: int, mean_h: float, step_h: float) -> Array:
     """Spread departures (last axis: time) over later arrivals: a fixed delay, then an exponential wait with a slow tail."""
     n = departures.shape[-1]
-    if delay_steps >= n:
-        return np.zeros_like(departures)
-    if n <= SMALL_GRID:
-        return departures @ _wait_matrix(n, delay_steps, mean_h, step_h)
-    shifted = np.zeros_like(departures)
-    shifted[..., delay_steps:] = departures[..., : n - delay_steps]
-    quick, slow = _geometric(mean_h, step_h), _geometric(mean_h * LONG_FACTOR, step_h)
-    spread: Array = (1 - LONG_SHARE) * lfilter([1 - quick], [1, -quick], shifted)
-    spread += LONG_SHARE * lfilter([1 - slow], [1, -slow], shifted)
-    return spread
+    arrivals = np.zeros_like(departures)
+    if delay_steps < n:
+        # Whoever leaves within the delay of the end arrives after it.
+        left = n - delay_steps
+        arrivals[..., delay_steps:] = departures[..., :left] @ _waits(left, mean_h, step_h)
+    return arrivals
 
 
 def _wait_back(values: Array, delay_steps: int, mean_h: float, step_h: float) -> Array:
     """The same, read backwards: what a departure is worth when arrivals are worth `values`."""
     n = values.shape[-1]
-    if n <= SMALL_GRID and delay_steps < n:
-        return values @ _wait_matrix(n, delay_steps, mean_h, step_h).T
-    return _wait(values[..., ::-1], delay_steps, mean_h, step_h)[..., ::-1]
+    worth = np.zeros_like(values)
+    if delay_steps < n:
+        left = n - delay_steps
+        worth[..., :left] = values[..., delay_steps:] @ _waits(left, mean_h, step_h).T
+    return worth
 
 
 @dataclass(frozen=True)
@@ -239,22 +280,16 @@ class Silence:
         self.grid: Array = np.arange(n, dtype=np.float64) * self.step_h
         self.end_h = duration_h
         self._legs = np.floor(np.minimum(legs_h, 1e6) / self.step_h + 1e-9).astype(int)
-        self._unseen = [stay_weights(p, self.grid, self.step_h, None) if p.is_dark else None for p in self.places]
-        self._blind = [stay_weights(p, self.grid, self.step_h, None, blind=True) if p.is_dark else None for p in places]
-        self._seen: dict[int, tuple[int, tuple[slice, slice], Array]] = {}
-        for index, place in enumerate(self.places):
-            for seen in place.seen:
-                full = stay_weights(place, self.grid, self.step_h, seen)
-                rows, columns = np.nonzero(full)
-                if len(rows) == 0:
-                    continue
-                block = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
-                self._seen[seen.call] = (index, block, full[block].copy())
         # In an open silence a stay that would begin after now is none yet: the ship is still on its way.
         self._now = round(duration_h / self.step_h) if is_open else n - 1
-        for matrix in (*self._unseen, *self._blind):
-            if matrix is not None:
-                matrix[self._now + 1 :] = 0.0
+        self._begun = (np.arange(n) <= self._now).astype(np.float64)
+        self.missed = [_missed(p.looks, self.grid) for p in self.places]
+        self._seen: dict[int, Explained] = {}
+        for index, place in enumerate(self.places):
+            for seen in place.seen:
+                explained = _explained(index, place, seen, self.grid, self.step_h)
+                if explained is not None:
+                    self._seen[seen.call] = explained
         self._start = [self._from_start(p) for p in self.places]
         self._end = [self._to_end(p) for p in self.places]
         self._coming = [self._not_yet_again(i) for i in range(len(self.places))]
@@ -264,28 +299,51 @@ class Silence:
         """Calls in pictures that some history of this silence can explain."""
         return sorted(self._seen)
 
-    def place_of(self, call: int) -> Place:
-        """Where a call was."""
-        return self.places[self._seen[call][0]]
+    @cached_property
+    def _stays(self) -> list[Array]:
+        """Per place, stays nobody saw, missed by every picture they cover; those that explain a call are made from them."""
+        return [stay_weights(p, self.grid, self.step_h, None) for p in self.places]
+
+    @property
+    def begun(self) -> Array:
+        """1 at the times at which a stay can have begun, 0 after now."""
+        return self._begun
+
+    def explained(self, call: int) -> Explained:
+        """How this silence meets a call."""
+        return self._seen[call]
+
+    def start_weights(self, place: int) -> Array:
+        """Weight of arriving at a place first, over time."""
+        return self._start[place] * self.places[place].visit_weight
+
+    def end_weights(self, place: int, *, has_called: bool) -> Array:
+        """Worth of departing from a place as the last one, over time."""
+        return self._last(place) if has_called else self._end[place]
+
+    def passage_steps(self, start: int, goal: int) -> int:
+        """Fastest passage between two places, in steps."""
+        return int(self._legs[start, goal])
+
+    def _delayed(self, fastest_h: float) -> Array:
+        """Chance of arriving 0, 1, 2... steps after leaving, over a passage of this length at best."""
+        n, delay = len(self.grid), int(np.floor(min(fastest_h, 1e6) / self.step_h + 1e-9))
+        spread = np.zeros(n)
+        if delay < n:
+            spread[delay:] = kernel(n - delay, self.waits.before_mean_h, self.step_h)
+        return spread
 
     def _from_start(self, place: Place) -> Array:
-        pulse = np.zeros(len(self.grid))
-        pulse[0] = 1.0
-        delay = int(np.floor(min(place.from_start_h, 1e6) / self.step_h + 1e-9))
-        return _wait(pulse, delay, self.waits.before_mean_h, self.step_h)
+        return self._delayed(place.from_start_h)
 
     def _to_end(self, place: Place) -> Array:
         """Worth of each departure time: density of returning just when it did, or the chance not to be back by now."""
-        n, delay = len(self.grid), int(np.floor(min(place.to_end_h, 1e6) / self.step_h + 1e-9))
-        pulse = np.zeros(n)
-        pulse[0] = 1.0
-        spread = _wait(pulse, delay, self.waits.before_mean_h, self.step_h)
+        spread = self._delayed(place.to_end_h)
         last = round(self.end_h / self.step_h)
-        worth = np.zeros(n)
+        worth = np.zeros(len(self.grid))
         if self.is_open:
-            gone = np.cumsum(spread)
-            for j in range(n):
-                worth[j] = 1.0 if j >= last else 1.0 - gone[last - j]
+            worth[last:] = 1.0
+            worth[:last] = 1.0 - np.cumsum(spread)[1 : last + 1][::-1]
         else:
             worth[: last + 1] = spread[: last + 1][::-1] / self.step_h
         return worth
@@ -318,18 +376,8 @@ class Silence:
         count_calls : also give the distribution of the number of stays at the dark port
         """
         n_places, n = len(self.places), len(self.grid)
-        matrices: list[Array | None] = []
-        for index in range(n_places):
-            base = self._blind[index] if blind else self._unseen[index]
-            matrices.append(None if base is None else base.copy())
         used = {} if blind else {c: w for c, w in likelihoods.items() if c in self._seen and w > 0}
-        for call, weight in used.items():
-            index, block, values = self._seen[call]
-            matrix = matrices[index]
-            if matrix is None:
-                matrix = np.zeros((n, n))
-                matrices[index] = matrix
-            matrix[block] += weight * values
+        matrices = [self._matrix(index, used, blind=blind) for index in range(n_places)]
         live = [p for p in range(n_places) if matrices[p] is not None]
         again = self.waits.p_another_call
         # enter[p]: factor for arriving at p before and after the dark port has been visited (rows of all arrays below).
@@ -375,6 +423,25 @@ class Silence:
             n_calls = n_calls / n_calls.sum()
         return Verdict(trip, other, by_call, n_calls)
 
+    def _matrix(self, place: int, used: dict[int, float], *, blind: bool) -> Array | None:
+        """Weights of all stays at a place, those that nobody saw and those that explain calls; None where there are none."""
+        is_dark = self.places[place].is_dark
+        if blind:
+            if not is_dark:
+                return None
+            whole = stay_weights(self.places[place], self.grid, self.step_h, None, blind=True)
+            return np.asarray(whole * self._begun[:, None])
+        here = [(self._seen[c], w) for c, w in used.items() if self._seen[c].place == place]
+        if not here and not is_dark:
+            return None
+        arrive = [self._begun * is_dark, *(e.arrive * w for e, w in here if e.values is None)]
+        leave = [np.ones(len(self.grid)), *(e.leave for e, _ in here if e.values is None)]
+        matrix: Array = self._stays[place] * (np.array(arrive).T @ np.array(leave))
+        for explained, weight in here:
+            if explained.values is not None:
+                matrix += weight * explained.values
+        return matrix
+
     def _mean(self, start: int, goal: int) -> float:
         """Mean time lost on the way: between two calls at the dark port there is a stay at home, of unknown length."""
         return self.waits.between_mean_h if goal == start else self.waits.before_mean_h
@@ -413,9 +480,10 @@ class Silence:
                 break
         shares: dict[int, float] = {}
         for call, weight in used.items():
-            place, (rows, columns), values = self._seen[call]
-            after = worth[place, [1, 1]] if self.places[place].is_dark else worth[place]
-            mass = float(((arrivals[place][:, rows] @ values) * after[:, columns]).sum())
+            seen = self._seen[call]
+            stays = self._stays[seen.place] if seen.values is None else seen.values
+            after = worth[seen.place, [1, 1]] if self.places[seen.place].is_dark else worth[seen.place]
+            mass = float((((arrivals[seen.place] * seen.arrive) @ stays) * after * seen.leave).sum())
             shares[call] = weight * mass / whole if whole > 0 else 0.0
         return shares
 

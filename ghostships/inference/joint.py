@@ -13,8 +13,12 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 from ghostships.inference import factors
-from ghostships.inference.histories import Silence, Verdict
+from ghostships.inference.histories import Array, Silence, Verdict
+from ghostships.inference.together import Together, sums_of
 
 ROUNDS = 80
 TOLERANCE = 1e-4
@@ -102,6 +106,38 @@ def likelihood(
     return shape * (name if with_name else 1.0) / (known.unknown_mass * rate) if known.unknown_mass > 0 else 0.0
 
 
+class _Pairs:
+    """Every silence with every call it could hold, numbered silence by silence, and what does not change from round to round."""
+
+    def __init__(
+        self, silents: list[Silent], calls: list[Known], fits: dict[tuple[int, int], tuple[float, float]]
+    ) -> None:
+        self.reach = [[c for c in s.silence.calls if (g, c) in fits] for g, s in enumerate(silents)]
+        self.active = np.array([g for g, own in enumerate(self.reach) if own], dtype=np.int64)
+        of = [(g, c) for g, own in enumerate(self.reach) for c in own]
+        self.silence, self.call = np.array(of, dtype=np.int64).reshape(-1, 2).T
+        self.quality = np.array([likelihood(calls[c], fits[g, c], 1.0) for g, c in of])
+        self.is_dark = np.array([calls[c].is_dark_port for _, c in of], dtype=bool)
+        self.n_silences, self.n_calls = len(silents), len(calls)
+
+    def per_silence(self, values: Array) -> Array:
+        """Sums over the calls of each silence."""
+        return sums_of(values, self.silence, self.n_silences)
+
+    def per_call(self, values: Array) -> Array:
+        """Sums over the silences of each call."""
+        return sums_of(values, self.call, self.n_calls)
+
+    def as_dicts(self, values: Array) -> list[dict[int, float]]:
+        """By silence and call, as a `Solution` has it."""
+        by_pair = iter(values.tolist())
+        return [{c: next(by_pair) for c in own} for own in self.reach]
+
+    def as_array(self, values: list[dict[int, float]]) -> Array:
+        """The way back."""
+        return np.array([by_call[c] for by_call, own in zip(values, self.reach, strict=True) for c in own])
+
+
 def solve(
     silents: list[Silent],
     calls: list[Known],
@@ -123,74 +159,70 @@ def solve(
     start : begin with the levels of this solution; when learning, with its messages too (the same silences and calls then)
     is_learning : keep the levels as they were at the start when false
     """
-    reach: list[list[int]] = [[c for c in s.silence.calls if (g, c) in fits] for g, s in enumerate(silents)]
-    feasible = [g for g, s in enumerate(silents) if s.is_feasible]
-    by_ship: dict[str, list[int]] = defaultdict(list)
-    for g in feasible:
-        by_ship[silents[g].ship].append(g)
-    room = [dict.fromkeys(cs, 1.0) for cs in reach]
-    solution = Solution(
-        shares=[dict.fromkeys(cs, 0.0) for cs in reach],
-        others=room,
-        verdicts=[Verdict(0.0, 1.0, {}) for _ in silents],
-        none=[1.0] * len(calls),
-        p_trip=levels.p_trip,
-        p_ship=[levels.p_trip] * len(silents),
-        pictured=[0.0] * len(silents),
-        unknown_rate=[levels.unknown_per_h * known.background for known in calls],
-        n_feasible=len(feasible),
-        n_rounds=0,
-        is_converged=not any(reach),
+    pairs, learner = _Pairs(silents, calls, fits), _Learner(silents, calls, levels, watched_h)
+    # Start from "nobody knows any of them", so that the rate of unknown hulls is argued down by evidence and not up.
+    none, share, room = np.ones(len(calls)), np.zeros(len(pairs.call)), np.ones(len(pairs.call))
+    if start is None:
+        state = learner.at_prior(none)
+    else:
+        state = _Levels(start.p_trip, np.full(len(silents), start.p_trip), np.array(start.unknown_rate))
+        if is_learning:
+            room = pairs.as_array(start.others)
+    # Silences that meet no call say the same in every round.
+    by_silence = np.zeros(len(silents), dtype=bool)
+    by_silence[pairs.active] = True
+    alone = np.flatnonzero(~by_silence)
+    trip, other = np.zeros(len(silents)), np.ones(len(silents))
+    sums = Together([silents[g].silence for g in alone], [[] for _ in alone]).weigh(np.ones(len(alone)), np.zeros(0))
+    trip[alone], other[alone] = sums.trip, sums.other
+    n_rounds, is_converged = 0, not len(pairs.active)
+    if is_converged and is_learning:
+        state = learner.learn(pairs, share, none, state)
+    bits = np.array([s.bits for s in silents])
+    together = Together([silents[g].silence for g in pairs.active], [pairs.reach[g] for g in pairs.active])
+    by_call = np.zeros(len(pairs.call))
+    old_odds, old_weights = np.full(len(silents), np.nan), np.full(len(pairs.call), np.nan)
+    while n_rounds < rounds and not is_converged:
+        n_rounds += 1
+        weights = room * pairs.quality / state.unknown_rate[pairs.call]
+        odds = 2.0 ** (_bits_of(state.p_ship) + bits)
+        sums = together.weigh(odds[pairs.active], weights)
+        # A silence is weighed again only where something moved: otherwise rounding would keep the rounds going.
+        moved = _has_moved(odds, old_odds) | (
+            pairs.per_silence(_has_moved(weights, old_weights).astype(np.float64)) > 0
+        )
+        again = moved[pairs.silence]
+        by_call[again], old_weights[again] = sums.share[again], weights[again]
+        old_odds[moved] = odds[moved]
+        now = moved[pairs.active]
+        trip[pairs.active[now]], other[pairs.active[now]] = sums.trip[now], sums.other[now]
+        made = np.clip(by_call, 0.0, 1 - 1e-12)
+        pull = made / ((1 - made) * room)
+        total = pairs.per_call(pull)
+        left = 1.0 / (1.0 + np.maximum(total[pairs.call] - pull, 0.0))
+        room = np.exp((1 - DAMPING) * np.log(room) + DAMPING * np.log(left))
+        before, share = share, pull / (1.0 + total[pairs.call])
+        none = 1.0 / (1.0 + total)
+        change = float(np.abs(share - before).max())
+        if is_learning:
+            p_before = state.p_trip
+            state = learner.learn(pairs, share, none, state)
+            change = max(change, abs(state.p_trip - p_before) / max(state.p_trip, 1e-9) * 0.01)
+        is_converged = change < TOLERANCE
+    return Solution(
+        shares=pairs.as_dicts(share),
+        others=pairs.as_dicts(room),
+        verdicts=[Verdict(*v) for v in zip(trip.tolist(), other.tolist(), pairs.as_dicts(by_call), strict=True)],
+        none=none.tolist(),
+        p_trip=state.p_trip,
+        p_ship=state.p_ship.tolist(),
+        pictured=learner.pictured(pairs, share).tolist() if is_learning else [0.0] * len(silents),
+        unknown_rate=state.unknown_rate.tolist(),
+        n_feasible=int(learner.feasible.sum()),
+        n_rounds=n_rounds,
+        is_converged=is_converged,
         fits=fits,
     )
-    # Start from "nobody knows any of them", so that the rate of unknown hulls is argued down by evidence and not up.
-    for c, known in enumerate(calls):
-        solution.unknown_rate[c] = unknown_rate(c, known, calls, solution.none, levels, watched_h.get(known.port, 0.0))
-    if start is not None:
-        solution.p_trip, solution.unknown_rate = start.p_trip, list(start.unknown_rate)
-        solution.p_ship = [start.p_trip] * len(silents)
-        if is_learning:
-            for own, before in zip(room, start.others, strict=True):
-                own.update({c: before[c] for c in own})
-    for g, silent in enumerate(silents):
-        if not reach[g]:
-            solution.verdicts[g] = silent.silence.weigh(odds=1.0, likelihoods={})
-    if not any(reach) and is_learning:
-        _learn(solution, silents, calls, levels, feasible, by_ship, watched_h)
-    if not any(reach):
-        return solution
-    weighed_with: dict[int, tuple[float, dict[int, float]]] = {}
-    for _ in range(rounds):
-        solution.n_rounds += 1
-        pull: dict[int, dict[int, float]] = defaultdict(dict)
-        moved = 0.0
-        for g, silent in enumerate(silents):
-            if not reach[g]:
-                continue
-            weights = {c: room[g][c] * likelihood(calls[c], fits[g, c], solution.unknown_rate[c]) for c in reach[g]}
-            odds = solution.odds(g, silent)
-            if not _is_same((odds, weights), weighed_with.get(g)):
-                solution.verdicts[g] = silent.silence.weigh(odds=odds, likelihoods=weights)
-                weighed_with[g] = (odds, weights)
-            verdict = solution.verdicts[g]
-            for c in reach[g]:
-                share = min(max(verdict.by_call.get(c, 0.0), 0.0), 1 - 1e-12)
-                pull[c][g] = share / ((1 - share) * room[g][c])
-        for c, from_silences in pull.items():
-            total = math.fsum(from_silences.values())
-            for g, weight in from_silences.items():
-                new = 1.0 / (1.0 + max(total - weight, 0.0))
-                room[g][c] = math.exp((1 - DAMPING) * math.log(room[g][c]) + DAMPING * math.log(new))
-                share = weight / (1.0 + total)
-                moved = max(moved, abs(share - solution.shares[g][c]))
-                solution.shares[g][c] = share
-            solution.none[c] = 1.0 / (1.0 + total)
-        if is_learning:
-            moved = max(moved, _learn(solution, silents, calls, levels, feasible, by_ship, watched_h))
-        if moved < TOLERANCE:
-            solution.is_converged = True
-            break
-    return solution
 
 
 def carried_by(silents: list[Silent], calls: list[Known], solution: Solution, none: list[float] | None = None) -> float:
@@ -203,71 +235,99 @@ def carried_by(silents: list[Silent], calls: list[Known], solution: Solution, no
     return total
 
 
-def _is_same(new: tuple[float, dict[int, float]], old: tuple[float, dict[int, float]] | None) -> bool:
-    """Whether odds and likelihoods are what they were, to within a hair."""
-    if old is None:
-        return False
-    pairs = [(new[0], old[0]), *((w, old[1][c]) for c, w in new[1].items())]
-    return all(abs(a - b) <= UNCHANGED * max(a, b) for a, b in pairs)
+def _has_moved(new: Array, old: Array) -> npt.NDArray[np.bool_]:
+    """Whether odds or likelihoods are not what they were, to within a hair."""
+    return ~(np.abs(new - old) <= UNCHANGED * np.maximum(new, old))
 
 
-def _learn(
-    solution: Solution,
-    silents: list[Silent],
-    calls: list[Known],
-    levels: Levels,
-    feasible: list[int],
-    by_ship: dict[str, list[int]],
-    watched_h: dict[str, float],
-) -> float:
-    """Update the three levels from the shares; returns how far the level of the trade moved, relative to itself."""
-    for g in feasible:
-        made = math.fsum(share for c, share in solution.shares[g].items() if calls[c].is_dark_port)
-        solution.pictured[g] = min(made, 1.0)
-    # A silence counts against the trade only as far as a call in it would have been seen.
-    looked = [max(silents[g].watched, solution.pictured[g]) for g in feasible]
-    earned = 1.0 - levels.chance_share
-    total_made = earned * math.fsum(solution.pictured[g] for g in feasible)
-    before = solution.p_trip
-    solution.p_trip = (levels.p_trip_strength * levels.p_trip + total_made) / (
-        levels.p_trip_strength + math.fsum(looked)
-    )
-    strength = levels.habit_strength
-    for silences in by_ship.values():
-        made = math.fsum(solution.pictured[g] for g in silences)
-        seen = math.fsum(max(silents[g].watched, solution.pictured[g]) for g in silences)
-        for g in silences:
-            own = max(silents[g].watched, solution.pictured[g])
-            solution.p_ship[g] = (strength * solution.p_trip + earned * (made - solution.pictured[g])) / (
-                strength + seen - own
-            )
-    for c, known in enumerate(calls):
-        solution.unknown_rate[c] = unknown_rate(c, known, calls, solution.none, levels, watched_h.get(known.port, 0.0))
-    return abs(solution.p_trip - before) / max(solution.p_trip, 1e-9) * 0.01
+def _bits_of(p: Array) -> Array:
+    """`factors.bits_of` of an array."""
+    with np.errstate(divide="ignore"):
+        bits: Array = np.clip(np.log2(p) - np.log2(1 - p), -factors.CLIP_BITS, factors.CLIP_BITS)
+    return bits
 
 
-def unknown_rate(
-    c: int, known: Known, calls: list[Known], none: list[float], levels: Levels, watched_h: float
-) -> float:
-    """Arrivals per hour (and per metre) of unknown hulls that look like this call.
+@dataclass(frozen=True)
+class _Levels:
+    """The three levels after a round: of the trade, of the ship of each silence, and arrivals of hulls like each call."""
+
+    p_trip: float
+    p_ship: Array
+    unknown_rate: Array
+
+
+class _Learner:
+    """Learns the three levels from the shares of a round."""
+
+    def __init__(self, silents: list[Silent], calls: list[Known], levels: Levels, watched_h: dict[str, float]) -> None:
+        self._levels = levels
+        self.feasible = np.array([s.is_feasible for s in silents], dtype=bool)
+        self._watched = np.array([s.watched for s in silents])
+        self._ship = np.unique([s.ship for s in silents], return_inverse=True)[1] if silents else np.zeros(0, dtype=int)
+        self._unknown = UnknownHulls(calls, levels, watched_h)
+
+    def at_prior(self, none: Array) -> _Levels:
+        """Before the first round."""
+        p_trip = self._levels.p_trip
+        return _Levels(p_trip, np.full(len(self.feasible), p_trip), self._unknown.rates(none))
+
+    def pictured(self, pairs: _Pairs, share: Array) -> Array:
+        """Calls at the dark port that pictures carry, per silence."""
+        return np.where(self.feasible, np.minimum(pairs.per_silence(share * pairs.is_dark), 1.0), 0.0)
+
+    def learn(self, pairs: _Pairs, share: Array, none: Array, before: _Levels) -> _Levels:
+        """The levels that follow from the shares."""
+        levels, feasible = self._levels, self.feasible
+        made = self.pictured(pairs, share)
+        # A silence counts against the trade only as far as a call in it would have been seen.
+        looked = np.where(feasible, np.maximum(self._watched, made), 0.0)
+        earned = 1.0 - levels.chance_share
+        strength = levels.p_trip_strength
+        p_trip = float((strength * levels.p_trip + earned * made.sum()) / (strength + looked.sum()))
+        # Of a ship, only its other silences count.
+        ship_made = np.bincount(self._ship, made)[self._ship] - made
+        ship_looked = np.bincount(self._ship, looked)[self._ship] - looked
+        strength = levels.habit_strength
+        p_ship = (strength * p_trip + earned * ship_made) / (strength + ship_looked)
+        return _Levels(p_trip, np.where(feasible, p_ship, before.p_ship), self._unknown.rates(none))
+
+
+class UnknownHulls:
+    """Arrivals of unknown hulls that look like each call. With no length known they look like every call at their port.
 
     A hull that comes back raises the rate at its own length: it is one ship with a habit, not fresh clutter each time.
     """
-    prior = levels.unknown_per_h * levels.unknown_strength_h * known.background
-    if watched_h <= 0:
-        return levels.unknown_per_h * known.background
-    seen = 0.0
-    for other, mate in enumerate(calls):
-        if other == c or mate.port != known.port or none[other] <= 0:
-            continue
-        if known.length_m != known.length_m:
-            seen += none[other]
-        elif mate.length_m != mate.length_m:
-            seen += none[other] * known.background
-        else:
-            sigma = math.sqrt(known.sigma_m**2 + mate.sigma_m**2 + SAME_HULL_SD_M**2)
-            seen += none[other] * factors.normal(known.length_m, mate.length_m, sigma)
-    return (prior + seen) / (levels.unknown_strength_h + watched_h)
+
+    def __init__(self, calls: list[Known], levels: Levels, watched_h: dict[str, float]) -> None:
+        self._levels = levels
+        self._background = np.array([known.background for known in calls])
+        self._watched = np.array([watched_h.get(known.port, 0.0) for known in calls])
+        at_port: dict[str, list[int]] = defaultdict(list)
+        for c, known in enumerate(calls):
+            at_port[known.port].append(c)
+        self._alike = [(np.array(own), _alike([calls[c] for c in own])) for own in at_port.values()]
+
+    def rates(self, none: Array) -> Array:
+        """Per call, arrivals per hour (and per metre where its length is known); `none` is how far each is nobody's."""
+        seen = np.zeros(len(none))
+        for own, alike in self._alike:
+            seen[own] = alike @ none[own]
+        prior = self._levels.unknown_per_h * self._background
+        strength = self._levels.unknown_strength_h
+        return np.where(self._watched > 0, (prior * strength + seen) / (strength + self._watched), prior)
+
+
+def _alike(calls: list[Known]) -> Array:
+    """How well the length of each call (row) is that of each other one (column) [per m]; 1 where it is not known."""
+    length, sigma = np.array([known.length_m for known in calls]), np.array([known.sigma_m for known in calls])
+    spread = np.sqrt(sigma[:, None] ** 2 + sigma[None, :] ** 2 + SAME_HULL_SD_M**2)
+    away = (length[:, None] - length[None, :]) / spread
+    density = np.exp(-0.5 * away**2) / (spread * math.sqrt(2 * math.pi))
+    background = np.array([known.background for known in calls])
+    density = np.where(np.isnan(length)[None, :], background[:, None], density)
+    density = np.where(np.isnan(length)[:, None], 1.0, density)
+    np.fill_diagonal(density, 0.0)
+    return density
 
 
 @dataclass(frozen=True)

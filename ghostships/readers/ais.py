@@ -7,50 +7,27 @@ A file that cannot be used at all is refused in its account; the others go on. N
 
 from __future__ import annotations
 
+import functools
 import glob
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
-from ghostships import tables
+from ghostships import statics, tables
 from ghostships.errors import FileRefused, UsageError
-from ghostships.readers import containers, dialects, jsonl, messages, nmea, parquet, text, times
+from ghostships.readers import containers, delimited, dialects, jsonl, lines, messages, nmea, parquet, text
+from ghostships.readers.account import Closing, FileAccount, Finished, Portion, Reject, Rows, checked, narrow
+from ghostships.readers.lines import Pieces
 from ghostships.readers.text import Refused
 
 SOURCE_DIGITS = 12
 SKIPPED_NAMES = ("commit", "license", "licence", "readme", "notice", "changelog", "copying")
-SWAPPED_SHARE = 0.05
-"""Share of latitudes beyond 90 degrees from which a file's columns are taken to be swapped, if swapping would fit."""
-_HEADER_LIKE = ("field_count", "mmsi_format", "time_format", "id_format")
-
-
-@dataclass(frozen=True)
-class FileAccount:
-    """What became of one file: `n_read == n_accepted + n_duplicate + sum(n_rejected.values())`, always.
-
-    `path` is as given, `archive!index:member` inside a zip of several; `n_read` is counted from the bytes. `refused` says why
-    nothing, or nothing after some row, was used.
-    """
-
-    path: str
-    sha256: str
-    n_bytes: int
-    dialect: str = ""
-    encoding: str = ""
-    n_read: int = 0
-    n_accepted: int = 0
-    n_duplicate: int = 0
-    n_rejected: dict[str, int] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    span_start_utc: datetime | None = None
-    span_end_utc: datetime | None = None
-    n_vessels: int = 0
-    refused: str | None = None
 
 
 @dataclass(frozen=True)
@@ -189,32 +166,91 @@ def deduplicate(positions: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
     return kept.select(tables.POSITIONS.names), counts
 
 
+@dataclass(frozen=True)
+class Stream:
+    """One stream of rows inside a file that is open. `account` says what is known before it is read."""
+
+    account: FileAccount
+    rows: Callable[[], Rows]
+    position: Callable[[], int]
+    """Bytes of the file on disk read so far."""
+
+
+@contextmanager
+def streams(path: Path, *, wanted: dialects.Dialect | None = None) -> Iterator[list[Stream]]:
+    """Every stream of rows of one file: one, or one per member of a zip, to be read in the order given.
+
+    Raises
+    ------
+    FileRefused
+        when the file cannot be opened, and while a stream is read when its container is damaged: what it gave before is void.
+    """
+    with containers.opened(path) as found:
+        several = len(found.members) > 1
+        # A licence or readme packed beside the data is no delivery, as in a folder.
+        kept = [m for m in found.members if not several or not _is_aside(Path(m.name.partition(":")[2]), Path())]
+        out = []
+        for member in kept or found.members:
+            sha256, n_bytes = _hashed(member) if several else (found.sha256, found.n_bytes)
+            inside = [f"member {member.name} of an archive with SHA-256 {found.sha256}"] if several else []
+            shown = f"{found.path}!{member.name}" if several else found.path
+            account = FileAccount(shown, sha256, n_bytes, notes=[*found.notes, *inside])
+            out.append(Stream(account, functools.partial(_rows, member.pieces, account, wanted), found.position))
+        yield out
+
+
 def readings(path: Path, *, wanted: dialects.Dialect | None = None) -> Iterator[Reading]:
-    """Every stream of rows of one file: one, or one per member of a zip. A file that is refused is one reading without rows."""
+    """Every stream of rows of one file, in memory. A file that is refused is one reading without rows."""
+    out = []
     try:
-        contents = containers.read_bytes(path)
+        with streams(path, wanted=wanted) as found:
+            for stream in found:
+                try:
+                    out.append(_reading(stream))
+                except Refused as refusal:
+                    out.append(_refused(stream.account, str(refusal)))
     except FileRefused as refusal:
-        yield _refused(FileAccount(refusal.path, _hash_of(path), _size_of(path)), refusal.message)
-        return
-    several = len(contents.members) > 1
-    # A licence or readme packed beside the data is no delivery, as in a folder.
-    members = [m for m in contents.members if not several or not _is_aside(Path(m.name.partition(":")[2]), Path())]
-    for member in members or contents.members:
-        sha256 = hashlib.sha256(member.data).hexdigest() if several else contents.sha256
-        notes = [
-            *contents.notes,
-            *([f"member {member.name} of an archive with SHA-256 {contents.sha256}"] if several else []),
-        ]
-        account = FileAccount(
-            f"{contents.path}!{member.name}" if several else contents.path,
-            sha256,
-            len(member.data) if several else contents.n_bytes,
-            notes=notes,
-        )
+        # Damage shows at the end of a container: what was read before it is not used.
+        out = [_refused(FileAccount(refusal.path, hash_of(path), _size_of(path)), refusal.message)]
+    yield from out
+
+
+def _reading(stream: Stream) -> Reading:
+    """A stream, whole."""
+    parts: list[pl.DataFrame] = []
+    rejects: list[Reject] = []
+    given = stream.rows()
+    while True:
         try:
-            yield _stream(member.data, account, wanted)
-        except Refused as refusal:
-            yield _refused(account, str(refusal))
+            portion = next(given)
+        except StopIteration as end:
+            finished: Finished = end.value
+            break
+        if portion.again:
+            parts, rejects = [], []
+            continue
+        parts.append(portion.messages)
+        rejects += portion.rejects
+    account = finished.account
+    positions = tables.empty_polars(tables.POSITIONS)
+    if any(part.height for part in parts):
+        together = pl.concat(parts).with_columns(source_file=pl.lit(account.sha256[:SOURCE_DIGITS]))
+        positions = statics.join(statics.said_again(together, finished.numbers), finished.contents)
+    frame = rejects_frame(account.sha256, rejects)
+    return Reading(positions, frame, account, finished.why, finished.columns, finished.unknown)
+
+
+def rejects_frame(sha256: str, rejects: Sequence[Reject]) -> pl.DataFrame:
+    """Rejects of one stream as `tables.REJECTS`."""
+    return pl.DataFrame(
+        {
+            "file_sha256": [sha256] * len(rejects),
+            "row": [row for row, _, _ in rejects],
+            "rule": [rule for _, rule, _ in rejects],
+            "raw": [raw for _, _, raw in rejects],
+        },
+        schema=tables.REJECTS.polars_schema,
+    )
 
 
 def raw_lines(path: Path, source_file: str, rows: Iterable[int]) -> dict[int, str]:
@@ -222,26 +258,55 @@ def raw_lines(path: Path, source_file: str, rows: Iterable[int]) -> dict[int, st
 
     `source_file` is the hash prefix of the file, or of a member of it.
     """
-    contents = containers.read_bytes(path)
-    for member in contents.members:
-        hashes = (contents.sha256, hashlib.sha256(member.data).hexdigest())
-        if not any(sha256.startswith(source_file) for sha256 in hashes):
-            continue
-        if jsonl.is_msgpack(member.data[:2]):
-            records = jsonl.read_msgpack(member.data, wanted=None)
-            return {row: records.raw(row) for row in rows if 1 <= row <= records.n_read}
-        if member.data.startswith(b"PAR1"):
-            records = parquet.read(member.data, wanted=None)
-            return {row: records.raw(row) for row in rows if 1 <= row <= records.n_read}
-        lines = text.decode(member.data).data.split(b"\n")
-        return {row: containers.escape(lines[row - 1]) for row in rows if 1 <= row <= len(lines)}
+    wanted = sorted({row for row in rows if row >= 1})
+    with containers.opened(path) as found:
+        for member in found.members:
+            if not any(
+                h.startswith(source_file) for h in (found.sha256, _hashed(member)[0] if len(found.members) > 1 else "")
+            ):
+                continue
+            head = lines.head_of(member.pieces)
+            if jsonl.is_msgpack(head[:2]) or head.startswith(b"PAR1"):
+                data = b"".join(member.pieces())
+                is_parquet = head.startswith(b"PAR1")
+                records = parquet.read(data, wanted=None) if is_parquet else jsonl.read_msgpack(data, wanted=None)
+                return {row: records.raw(row) for row in wanted if row <= records.n_read}
+            return _lines_at(lines.Window(member.pieces(), lines.recognise(head)), wanted)
     return {}
 
 
-def _hash_of(path: Path) -> str:
+def _lines_at(window: lines.Window, wanted: Sequence[int]) -> dict[int, str]:
+    """Physical lines by their numbers, counted from 1; one block is in memory at a time."""
+    out: dict[int, str] = {}
+    row, left = 1, deque(wanted)
+    while window.block and left:
+        n_lines = window.block.count(b"\n")
+        if left[0] < row + n_lines:
+            found = window.block.split(b"\n")
+            while left and left[0] < row + n_lines:
+                out[left[0]] = containers.escape(found[left[0] - row])
+                left.popleft()
+        row += n_lines
+        window.advance()
+    return out
+
+
+def _hashed(member: containers.MemberStream) -> tuple[str, int]:
+    """Hash and size of a member of an archive."""
+    digest, n_bytes = hashlib.sha256(), 0
+    for piece in member.pieces():
+        digest.update(piece)
+        n_bytes += len(piece)
+    return digest.hexdigest(), n_bytes
+
+
+def hash_of(path: Path) -> str:
     """The hash of a refused file, so that it can be recognised when it comes again; empty where it cannot be read."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        if not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return ""
 
@@ -258,258 +323,77 @@ def _refused(account: FileAccount, message: str) -> Reading:
     return Reading(*nothing, replace(account, refused=message))
 
 
-def _stream(data: bytes, account: FileAccount, wanted: dialects.Dialect | None) -> Reading:
-    if data.startswith(b"PAR1"):
-        return _records(parquet.read(data, wanted=wanted), account, "parquet")
-    if jsonl.is_msgpack(data[:2]):
-        return _records(jsonl.read_msgpack(data, wanted=wanted), account, "msgpack")
-    decoded = text.decode(data)
-    account = replace(account, encoding=decoded.encoding, notes=[*account.notes, *decoded.notes])
-    if (wanted is None and nmea.is_nmea(decoded.data)) or (wanted is not None and "nmea" in wanted.shapes):
-        return _nmea(decoded.data, account)
-    first = decoded.data.lstrip()[:1]
-    if first == b"{":
-        return _records(jsonl.read_lines(decoded.data, wanted=wanted), account, decoded.encoding)
+def _rows(pieces: Pieces, account: FileAccount, wanted: dialects.Dialect | None) -> Rows:
+    """The rows of a stream, whatever it is.
+
+    Raises
+    ------
+    Refused
+        when nothing of it can be used.
+    """
+    head = lines.head_of(pieces)
+    source = account.sha256[:SOURCE_DIGITS]
+    if head.startswith(b"PAR1"):
+        return (yield from _records(parquet.read(_whole(pieces), wanted=wanted), account, "parquet"))
+    if jsonl.is_msgpack(head[:2]):
+        return (yield from _records(jsonl.read_msgpack(_whole(pieces), wanted=wanted), account, "msgpack"))
+    encoding = lines.recognise(head)
+    beginning = lines.Window(iter([head]), encoding).block
+    is_nmea = (wanted is None and nmea.is_nmea(beginning)) or (wanted is not None and "nmea" in wanted.shapes)
+    first = beginning.lstrip()[:1]
+    if is_nmea or first == b"{":
+        decoded = text.decode(_whole(pieces))
+        account = replace(account, encoding=decoded.encoding, notes=[*account.notes, *decoded.notes])
+        if is_nmea:
+            return (yield from _nmea(decoded.data, account))
+        return (yield from _records(jsonl.read_lines(decoded.data, wanted=wanted), account, decoded.encoding))
     if first == b"[":
         raise Refused("json_array", "is a JSON array; JSON lines (one object per line) are read")
-    return _table(decoded, account, wanted)
+    return (yield from delimited.rows(pieces, encoding, account, wanted, source_file=source))
 
 
-def _nmea(data: bytes, account: FileAccount) -> Reading:
+def _whole(pieces: Pieces) -> bytes:
+    return b"".join(pieces())
+
+
+def _nmea(data: bytes, account: FileAccount) -> Rows:
     sentences = nmea.read(data, source_file=account.sha256[:SOURCE_DIGITS])
     account = replace(account, dialect="nmea", notes=[*account.notes, *sentences.notes])
-    return _account(sentences.positions, list(sentences.rejects), sentences.n_read, account, why=sentences.why)
+    return (
+        yield from _at_once(sentences.positions, list(sentences.rejects), sentences.n_read, account, why=sentences.why)
+    )
 
 
-def _records(records: jsonl.Records, account: FileAccount, encoding: str) -> Reading:
+def _records(records: jsonl.Records, account: FileAccount, encoding: str) -> Rows:
     binding = records.binding
     dialect = binding.dialect
     tally = messages.Tally()
-    plan = _plan([records.frame["time"]], dialect)
+    plan = delimited.plan_of([records.frame["time"]], dialect)
     positions, broken = messages.convert(
         records.frame, dialect, plan, source_file=account.sha256[:SOURCE_DIGITS], tally=tally
     )
-    _refuse_swapped(records.frame.height, _n_swapped(records.frame, broken))
+    delimited.refuse_swapped(records.frame.height, delimited.count_swapped(records.frame, broken))
     rejects = [*records.rejects, *((row, rule, records.raw(row)) for row, rule in broken.iter_rows())]
-    notes = [*account.notes, *_assumptions(plan, binding), *tally.notes()]
+    notes = [*account.notes, *delimited.assumptions(plan, binding), *tally.notes()]
     if records.n_blank:
         notes.append(f"{records.n_blank} blank lines are not rows")
     account = replace(account, dialect=dialect.name, encoding=encoding, notes=notes)
-    return _account(positions, rejects, records.n_read, account, binding=binding)
+    return (yield from _at_once(positions, rejects, records.n_read, account, binding=binding))
 
 
-def _table(decoded: text.Text, account: FileAccount, wanted: dialects.Dialect | None) -> Reading:
-    header = text.find_header(decoded, wanted=wanted)
-    binding = _choose(decoded, header)
-    dialect = binding.dialect
-    plan, comma = _survey(decoded, header, binding)
-    tally, counts = messages.Tally(), text.Counts()
-    source = account.sha256[:SOURCE_DIGITS]
-    parts: list[pl.DataFrame] = []
-    rejects: list[tuple[int, str, str]] = []
-    n_swapped, other_header = 0, None
-    for piece in text.pieces(decoded, header, binding, counts):
-        frame = _with_points(piece.frame) if comma else piece.frame
-        if other_header is not None:
-            rejects += [(row, "after_other_header", piece.raw(decoded.data, row)) for row in frame["row"]]
-            rejects += [(row, "after_other_header", raw) for row, _, raw in piece.rejects]
-            continue
-        positions, broken = messages.convert(frame, dialect, plan, source_file=source, tally=tally)
-        n_swapped += _n_swapped(frame, broken)
-        new = [*piece.rejects, *((row, rule, piece.raw(decoded.data, row)) for row, rule in broken.iter_rows())]
-        other_header = _other_header(new)
-        if other_header is not None:
-            cut = other_header
-            late = positions.filter(pl.col("source_row") > cut)["source_row"]
-            positions = positions.filter(pl.col("source_row") < cut)
-            new = [
-                (row, "other_header" if row == cut else rule if row < cut else "after_other_header", raw)
-                for row, rule, raw in new
-            ] + [(row, "after_other_header", piece.raw(decoded.data, row)) for row in late]
-        parts.append(positions)
-        rejects += new
-    if not counts.n_read:
-        raise Refused("header_only", "a header but no rows")
-    _refuse_swapped(counts.n_read, n_swapped)
-    notes = [*account.notes, *_assumptions(plan, binding), *tally.notes(), *_line_notes(header, counts, comma)]
-    last = header.row + counts.n_lines
-    if "the last line has no line end" in notes and any(
-        row == last and rule == "field_count" for row, rule, _ in rejects
-    ):
-        notes.append("maybe truncated: the last line has no line end and too few or too many fields")
-    refused = None
-    if other_header is not None:
-        refused = f"row {other_header} is another header; nothing from there on was used, split the file"
-    account = replace(account, dialect=dialect.name, notes=notes, refused=refused)
-    positions = pl.concat(parts) if parts else tables.empty_polars(tables.POSITIONS)
-    return _account(positions, rejects, counts.n_read, account, binding=binding)
-
-
-def _choose(decoded: text.Text, header: text.Header) -> dialects.Binding:
-    """The best binding the values agree with: a dialect in tenths of a knot has no fractions."""
-    for binding in header.bindings:
-        checked = [name for name in binding.dialect.whole_numbers if name in binding.index]
-        if not checked:
-            return binding
-        first = next(text.pieces(decoded, header, binding, text.Counts()), None)
-        has_fraction = first is not None and any(
-            first.frame[name].str.contains(r"^-?\d*\.\d*[1-9]").fill_null(False).any() for name in checked
-        )
-        if not has_fraction:
-            return replace(binding, why=f"{binding.why}; {', '.join(checked)} has no fractions")
-    return header.bindings[-1]
-
-
-def _survey(decoded: text.Text, header: text.Header, binding: dialects.Binding) -> tuple[times.Plan, bool]:
-    """Decide from all rows what no single row can say: order of dates, unit of numbers, decimal sign."""
-    may_have_commas = header.delimiter != "," and b"," in decoded.data
-    if binding.dialect.time.format != "auto" and not may_have_commas:
-        return _plan([], binding.dialect), False
-    few = replace(binding, index={name: binding.index[name] for name in ("time", "lat_deg", "lon_deg")})
-    survey, n_comma, n_point, n_clear = times.Survey(), 0, 0, 0
-    for piece in text.pieces(decoded, header, few, text.Counts()):
-        survey.add(piece.frame["time"])
-        if may_have_commas:
-            for name in ("lat_deg", "lon_deg"):
-                cells = piece.frame[name].str
-                n_comma += int(cells.contains(",", literal=True).sum())
-                n_point += int(cells.contains(".", literal=True).sum())
-                n_clear += int(cells.contains(r"^\s*-?\d{1,3},(\d{1,2}|\d{4,})\s*$").sum())
-    if n_comma and n_point:
-        raise Refused("decimal_mixed", f"mixes decimal commas and points in its coordinates ({n_comma} and {n_point})")
-    if n_comma and not n_clear:
-        raise Refused("decimal_ambiguous", "coordinates like 1,234 may have a decimal comma or a thousands separator")
-    plan = _decide(survey, binding.dialect) if binding.dialect.time.format == "auto" else _plan([], binding.dialect)
-    return plan, n_comma > 0
-
-
-def _plan(columns: Sequence[pl.Series], dialect: dialects.Dialect) -> times.Plan:
-    if dialect.time.format != "auto":
-        return times.Plan(dialect.time.format, dialect.time.zone)
-    return _decide(times.survey(columns), dialect)
-
-
-def _decide(survey: times.Survey, dialect: dialects.Dialect) -> times.Plan:
-    if not sum(survey.n.values()):
-        # No row was regular enough to show a time: whatever the plan, the rejects tell.
-        return times.Plan("iso", dialect.time.zone)
-    try:
-        return survey.decide(zone=dialect.time.zone)
-    except times.Undecided as undecided:
-        raise Refused("time_undecided", str(undecided)) from undecided
-
-
-def _with_points(frame: pl.DataFrame) -> pl.DataFrame:
-    names = [name for name in dialects.NUMBER_FIELDS if name in frame.columns]
-    return frame.with_columns(pl.col(names).str.replace(",", ".", literal=True))
-
-
-def _n_swapped(frame: pl.DataFrame, broken: pl.DataFrame) -> int:
-    """Rows whose latitude is impossible while the longitude could be one."""
-    ranges = broken.filter(pl.col("rule") == "coord_range")
-    if not ranges.height:
-        return 0
-    lat, lon = (pl.col(name).cast(pl.Float64, strict=False).abs() for name in ("lat_deg", "lon_deg"))
-    suspects = frame.join(ranges.select("row"), on="row", how="semi").select(
-        ((lat > 90) & (lat <= 180) & (lon <= 90)).sum()
-    )
-    return int(suspects.item())
-
-
-def _refuse_swapped(n_rows: int, n_swapped: int) -> None:
-    if n_swapped > SWAPPED_SHARE * n_rows:
-        raise Refused(
-            "lat_lon_swapped",
-            f"latitude and longitude look swapped: {n_swapped} of {n_rows} latitudes are beyond 90 degrees and would fit as "
-            "longitudes; rename the columns",
-        )
-
-
-def _other_header(rejects: Sequence[tuple[int, str, str]]) -> int | None:
-    for row, rule, raw in sorted(rejects):
-        folded = raw[:4096].lower()
-        if rule in _HEADER_LIKE and "lat" in folded and "lon" in folded and text.is_header(raw[:4096]):
-            return row
-    return None
-
-
-def _assumptions(plan: times.Plan, binding: dialects.Binding) -> list[str]:
-    notes = []
-    if plan.kind in ("dmy", "mdy"):
-        how = "as the dialect declares" if binding.dialect.time.format == plan.kind else "decided from all rows"
-        notes.append(f"dates are {'day' if plan.kind == 'dmy' else 'month'}-first, {how}")
-    elif plan.kind.startswith("unix"):
-        notes.append(f"times are numbers in {plan.kind.removeprefix('unix_')} since 1970, by their magnitude")
-    if plan.kind in ("iso", "dmy", "mdy", "compact") and plan.has_naive:
-        notes.append(
-            f"times without a zone are {plan.zone}, as the dialect declares"
-            if plan.zone
-            else "times without a zone are rejects, because others have one"
-            if plan.reject_naive
-            else "times without a zone were taken as UTC; nothing in the file says so"
-        )
-    notes += [f"{name} was multiplied by {factor:g}" for name, factor in binding.dialect.scale.items()]
-    if "mmsi" not in binding.index:
-        notes.append("no MMSI column: ships are known by the file's own ids")
-    if binding.unknown:
-        shown = ", ".join(
-            containers.escape(c.encode("utf-8", "replace"))[:40] or "(no name)" for c in binding.unknown[:40]
-        )
-        notes.append(f"columns not used: {shown}")
-    return notes
-
-
-def _line_notes(header: text.Header, counts: text.Counts, comma: bool) -> list[str]:
-    n_aside = counts.n_blank + counts.n_comment + header.n_skipped
-    notes = [f"1 header line, {n_aside} comment or blank lines are not rows"]
-    if counts.n_continued:
-        notes.append(f"{counts.n_continued} lines continue a quoted field of the line before")
-    if counts.n_latin:
-        notes.append(f"{counts.n_latin} rows have names that are not UTF-8, read as latin-1")
-    if header.delimiter != ",":
-        notes.append(f"delimiter is {header.delimiter!r}")
-    if comma:
-        notes.append("decimal commas, by all coordinates of the file")
-    return notes
-
-
-def _account(
+def _at_once(
     positions: pl.DataFrame,
-    rejects: list[tuple[int, str, str]],
+    rejects: list[Reject],
     n_read: int,
     account: FileAccount,
     *,
     binding: dialects.Binding | None = None,
     why: str = "",
-) -> Reading:
-    """Check what was made against the declared table, count it, and close the account."""
-    passed, broken = tables.check(positions, tables.POSITIONS)
-    rejects = rejects + [(int(r), str(rule), "") for r, rule in broken.select("source_row", "rule").iter_rows()]
-    frame = pl.DataFrame(
-        {
-            "file_sha256": [account.sha256] * len(rejects),
-            "row": [row for row, _, _ in rejects],
-            "rule": [rule for _, rule, _ in rejects],
-            "raw": [raw for _, _, raw in rejects],
-        },
-        schema=tables.REJECTS.polars_schema,
-    )
-    span = passed.select(pl.col("time_utc").min(), end=pl.col("time_utc").max()).row(0)
-    counted = Counter(rule for _, rule, _ in rejects)
-    account = replace(
-        account,
-        n_read=n_read,
-        n_accepted=passed.height,
-        n_rejected=dict(sorted(counted.items())),
-        span_start_utc=span[0],
-        span_end_utc=span[1],
-        n_vessels=passed["vessel_key"].n_unique(),
-    )
-    return Reading(
-        passed,
-        frame,
-        account,
-        binding.why if binding else why,
-        binding.known if binding else {},
-        binding.unknown if binding else (),
-    )
+) -> Rows:
+    """A stream that was read whole: one portion, and its end."""
+    closing = Closing()
+    passed, refused = checked(positions)
+    packed, contents = statics.part(passed)
+    yield closing.count(Portion(narrow(packed), [*rejects, *refused]))
+    numbers = np.arange(contents.height, dtype=np.uint32)
+    return closing.close(account, contents, numbers, n_read=n_read, binding=binding, why=why)

@@ -8,13 +8,16 @@ written to disk under a name taken from an archive.
 from __future__ import annotations
 
 import hashlib
-import io
 import os
+import re
 import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
 import zstandard
@@ -45,6 +48,8 @@ _SUFFIX = {".gz": "gzip", ".zst": "zstd", ".zip": "zip"}
 # A block of four zstd bytes can unpack to 128 KiB: small pieces keep the overshoot past a limit near 128 MB.
 _ZSTD_PIECE_BYTES = 4096
 _PIECE_BYTES = 2**20
+_GZIP_PIECE_BYTES = 2**16
+_READ_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,28 @@ class Contents:
         return self.members[0].data
 
 
+@dataclass(frozen=True)
+class MemberStream:
+    """One stream of bytes inside a file that is open; `pieces` may be called again, and starts anew."""
+
+    name: str
+    pieces: Callable[[], Iterator[bytes]]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """As `Contents`, with the bytes still in the file."""
+
+    path: str
+    sha256: str
+    n_bytes: int
+    container: str
+    members: tuple[MemberStream, ...]
+    notes: tuple[str, ...]
+    position: Callable[[], int]
+    """Bytes of the file on disk read so far."""
+
+
 @dataclass
 class _Budget:
     """Bytes in and out of one container, against the limits."""
@@ -90,6 +117,10 @@ class _Budget:
     max_ratio: float
     n_in: int = 0
     n_out: int = 0
+
+    def again(self) -> _Budget:
+        """The same limits, nothing spent: for reading once more."""
+        return _Budget(self.path, self.max_total_bytes, self.max_ratio)
 
     def spend(self, n_in: int, n_out: int) -> None:
         self.n_in += n_in
@@ -110,12 +141,14 @@ class _Budget:
 
 def escape(raw: bytes, *, max_bytes: int = 2**20) -> str:
     """Printable ASCII as it is, every other byte as `\\xNN`, a backslash as `\\x5c`, so that the bytes can be had back."""
-    shown = "".join(_ESCAPES[byte] for byte in raw[:max_bytes])
+    head = raw[:max_bytes]
+    shown = head.decode("ascii") if _PLAIN.fullmatch(head) else "".join(_ESCAPES[byte] for byte in head)
     if len(raw) <= max_bytes:
         return shown
     return f"{shown}... {len(raw)} bytes, sha256 {hashlib.sha256(raw).hexdigest()}"
 
 
+_PLAIN = re.compile(rb"[\x20-\x5b\x5d-\x7e]*")
 _ESCAPES = [chr(b) if 0x20 <= b < 0x7F and b != 0x5C else f"\\x{b:02x}" for b in range(256)]
 
 
@@ -150,160 +183,257 @@ def read_bytes(
     ------
     FileRefused
         with a `rule`: unreadable, not_a_file, truncated, damaged, trailing_garbage, decompression_limit, members, encrypted,
-        nested, overlapping, container.
+        nested, overlapping, container, changed.
     """
-    raw = _raw(path)
-    shown, found = str(path), kind(raw[:512])
-    notes: list[str] = []
-    expected = _SUFFIX.get(path.suffix.lower(), "plain")
-    if found != expected and not (found == "zip" and expected == "plain" and path.suffix.lower() in (".kmz", ".xlsx")):
-        notes.append(f"named {path.suffix or 'without extension'} but the content is {found}; read by its content")
-    budget = _Budget(shown, max_total_bytes, max_ratio)
-    if found == "plain":
-        members = [Member(path.name, raw)]
-    elif found == "gzip":
-        members = [Member(path.stem, _gunzip(raw, budget))]
-    elif found == "zstd":
-        members = [Member(path.stem, _unzstd(raw, budget))]
-    elif found == "zip":
-        members = _unzip(raw, budget, max_members, notes)
-    else:
-        raise FileRefused(shown, "container", f"is {found}, which is not read; re-pack as .gz, .zst or .zip")
-    if found != "plain":
-        for member in members:
-            inner = kind(member.data[:512])
-            if inner != "plain":
-                raise FileRefused(
-                    f"{shown}!{member.name}", "nested", f"is {inner} inside {found}; unpack the outer archive"
+    with opened(path, max_total_bytes=max_total_bytes, max_ratio=max_ratio, max_members=max_members) as found:
+        members = tuple(Member(member.name, b"".join(member.pieces())) for member in found.members)
+        return Contents(found.path, found.sha256, found.n_bytes, found.container, members, found.notes)
+
+
+@contextmanager
+def opened(
+    path: Path, *, max_total_bytes: int = MAX_TOTAL_BYTES, max_ratio: float = MAX_RATIO, max_members: int = MAX_MEMBERS
+) -> Iterator[Opened]:
+    """A file and its members, to be read piece by piece; the file is hashed first.
+
+    What a member's `pieces` have given may be used only when they have come to their end without an error: damage shows at the
+    end of a container. A file that changes between hashing and the end of reading is refused (`changed`).
+
+    Raises
+    ------
+    FileRefused
+        as `read_bytes`, here or while the pieces are read.
+    """
+    shown = str(path)
+    with _file(path) as file:
+        before = _identity(file)
+        head = file.read(512)
+        file.seek(0)
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        found, notes = kind(head), list[str]()
+        expected = _SUFFIX.get(path.suffix.lower(), "plain")
+        if found != expected and not (
+            found == "zip" and expected == "plain" and path.suffix.lower() in (".kmz", ".xlsx")
+        ):
+            notes.append(f"named {path.suffix or 'without extension'} but the content is {found}; read by its content")
+        budget = _Budget(shown, max_total_bytes, max_ratio)
+        if found == "plain":
+            members = [MemberStream(path.name, lambda: _plain(file))]
+        elif found == "gzip":
+            members = [
+                MemberStream(
+                    path.stem, lambda: _no_container_inside(_gunzip(file, budget.again()), shown, path.stem, found)
                 )
-    return Contents(shown, hashlib.sha256(raw).hexdigest(), len(raw), found, tuple(members), tuple(notes))
+            ]
+        elif found == "zstd":
+            members = [
+                MemberStream(
+                    path.stem, lambda: _no_container_inside(_unzstd(file, budget.again()), shown, path.stem, found)
+                )
+            ]
+        elif found == "zip":
+            members = _unzip(file, budget, max_members, notes)
+        else:
+            raise FileRefused(shown, "container", f"is {found}, which is not read; re-pack as .gz, .zst or .zip")
+        try:
+            yield Opened(shown, sha256, before[1], found, tuple(members), tuple(notes), file.tell)
+        except OSError as error:
+            raise FileRefused(
+                shown, "unreadable", f"cannot be read: {(error.strerror or str(error)).lower()}"
+            ) from error
+        if _identity(file) != before:
+            raise FileRefused(shown, "changed", "changed while it was read; deliver it whole, then run again")
 
 
-def _raw(path: Path) -> bytes:
-    """The bytes on disk. Opened without blocking, so that a named pipe is refused and not waited for."""
+def _file(path: Path) -> BufferedReader:
+    """The file, opened without blocking, so that a named pipe is refused and not waited for."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise FileRefused(str(path), "not_a_file", "is not a regular file")
-            return file.read()
+        file = os.fdopen(descriptor, "rb")
     except IsADirectoryError as error:
         raise FileRefused(str(path), "not_a_file", "is a folder, not a file") from error
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else str(error)) or "cannot be read"
         raise FileRefused(str(path), "unreadable", f"cannot be read: {reason.lower()}") from error
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise FileRefused(str(path), "not_a_file", "is not a regular file")
+    return file
 
 
-def _gunzip(raw: bytes, budget: _Budget) -> bytes:
-    out, view, at, n_members = io.BytesIO(), memoryview(raw), 0, 0
-    while at < len(raw):
-        if n_members and raw[at : at + 2] != _GZIP:
-            _only_zeros(raw[at:], budget.path, "gzip")
-            break
+def _identity(file: BufferedReader) -> tuple[int, int, int]:
+    found = os.fstat(file.fileno())
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _plain(file: BufferedReader) -> Iterator[bytes]:
+    file.seek(0)
+    while piece := file.read(_READ_BYTES):
+        yield piece
+
+
+def _no_container_inside(pieces: Iterator[bytes], path: str, name: str, outer: str) -> Iterator[bytes]:
+    """The pieces, unless the first bytes are those of another container."""
+    head = b""
+    for piece in pieces:
+        if len(head) < 512:
+            head += piece[: 512 - len(head)]
+            inner = kind(head)
+            if inner != "plain":
+                raise FileRefused(f"{path}!{name}", "nested", f"is {inner} inside {outer}; unpack the outer archive")
+        yield piece
+
+
+@dataclass
+class _Feed:
+    """A file handed out in pieces of which the end can be given back: where a frame ends is known only after feeding it."""
+
+    file: BufferedReader
+    buffer: bytes = b""
+    pos: int = 0
+
+    def peek(self, n: int) -> bytes:
+        """The next bytes, at most `n`, without taking them."""
+        if len(self.buffer) - self.pos < n:
+            self.buffer, self.pos = self.buffer[self.pos :] + self.file.read(_PIECE_BYTES), 0
+        return self.buffer[self.pos : self.pos + n]
+
+    def take(self, n: int) -> bytes:
+        """The next bytes, at most `n`; empty at the end."""
+        piece = self.peek(n)
+        self.pos += len(piece)
+        return piece
+
+    def give_back(self, n: int) -> None:
+        """Of the bytes taken last, `n` were too many."""
+        self.pos -= n
+
+
+def _gunzip(file: BufferedReader, budget: _Budget) -> Iterator[bytes]:
+    file.seek(0)
+    feed, at, n_members = _Feed(file), 0, 0
+    while head := feed.peek(2):
+        if n_members and head != _GZIP[: len(head)]:
+            _only_zeros(feed, budget.path, "gzip")
+            return
         stream = zlib.decompressobj(wbits=31)
         while not stream.eof:
-            piece = stream.unconsumed_tail or view[at : at + _PIECE_BYTES]
-            fed = 0 if stream.unconsumed_tail else len(piece)
-            if not len(piece):
+            fed = b"" if stream.unconsumed_tail else feed.take(_GZIP_PIECE_BYTES)
+            if not fed and not stream.unconsumed_tail:
                 raise FileRefused(
-                    budget.path, "truncated", f"truncated gzip: ends after {len(raw)} bytes without its trailer"
+                    budget.path, "truncated", f"truncated gzip: ends after {at} bytes without its trailer"
                 )
             try:
-                unpacked = stream.decompress(piece, _PIECE_BYTES)
+                unpacked = stream.decompress(stream.unconsumed_tail or fed, _PIECE_BYTES)
             except zlib.error as error:
                 raise FileRefused(budget.path, "damaged", f"damaged gzip near byte {at}: {error}") from error
-            at += fed
-            out.write(unpacked)
-            budget.spend(fed, len(unpacked))
+            at += len(fed)
+            budget.spend(len(fed), len(unpacked))
+            if unpacked:
+                yield unpacked
+        feed.give_back(len(stream.unused_data))
         at -= len(stream.unused_data)
         n_members += 1
-    return out.getvalue()
 
 
-def _unzstd(raw: bytes, budget: _Budget) -> bytes:
-    out, at, n_frames = io.BytesIO(), 0, 0
+def _unzstd(file: BufferedReader, budget: _Budget) -> Iterator[bytes]:
+    file.seek(0)
     unpacker = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
-    while at < len(raw):
-        head = raw[at : at + 8]
+    feed, at, n_frames = _Feed(file), 0, 0
+    while head := feed.peek(8):
         if _is_skippable(head):
-            at += 8 + int(struct.unpack("<I", head[4:8])[0])
-            if at > len(raw):
-                raise FileRefused(budget.path, "truncated", "truncated zstd: ends inside a skippable frame")
+            left = 8 + int(struct.unpack("<I", head[4:8])[0])
+            at += left
+            while left:
+                skipped = len(feed.take(min(left, _PIECE_BYTES)))
+                if not skipped:
+                    raise FileRefused(budget.path, "truncated", "truncated zstd: ends inside a skippable frame")
+                left -= skipped
             continue
-        if not head.startswith(_ZSTD) and n_frames and head[:4] != _ZSTD[: len(head)]:
-            _only_zeros(raw[at:], budget.path, "zstd")
-            break
+        if n_frames and head[:4] != _ZSTD[: len(head)]:
+            _only_zeros(feed, budget.path, "zstd")
+            return
         frame = unpacker.decompressobj()
         while not frame.eof:
-            piece = raw[at : at + _ZSTD_PIECE_BYTES]
+            piece = feed.take(_ZSTD_PIECE_BYTES)
             if not piece:
-                raise FileRefused(
-                    budget.path, "truncated", f"truncated zstd: ends after {len(raw)} bytes inside a frame"
-                )
+                raise FileRefused(budget.path, "truncated", f"truncated zstd: ends after {at} bytes inside a frame")
             try:
                 unpacked = frame.decompress(piece)
             except zstandard.ZstdError as error:
                 hint = f"; windows over {MAX_WINDOW_BYTES} bytes are refused" if "memory" in str(error) else ""
                 raise FileRefused(budget.path, "damaged", f"damaged zstd near byte {at}: {error}{hint}") from error
             at += len(piece)
-            out.write(unpacked)
             budget.spend(len(piece), len(unpacked))
+            if unpacked:
+                yield unpacked
+        feed.give_back(len(frame.unused_data))
         at -= len(frame.unused_data)
         n_frames += 1
-    return out.getvalue()
 
 
-def _only_zeros(rest: bytes, path: str, container: str) -> None:
+def _only_zeros(feed: _Feed, path: str, container: str) -> None:
     """Zero padding after the last frame is what tapes and block devices leave; anything else is damage."""
-    if rest.strip(b"\x00"):
+    n_rest, is_zeros = 0, True
+    while rest := feed.take(_PIECE_BYTES):
+        n_rest, is_zeros = n_rest + len(rest), is_zeros and not rest.strip(b"\x00")
+    if not is_zeros:
         raise FileRefused(
-            path, "trailing_garbage", f"{len(rest)} bytes after the end of the {container} data are not zeros"
+            path, "trailing_garbage", f"{n_rest} bytes after the end of the {container} data are not zeros"
         )
 
 
-def _unzip(raw: bytes, budget: _Budget, max_members: int, notes: list[str]) -> list[Member]:
-    _count_members(raw, budget.path, max_members)
+def _unzip(file: BufferedReader, budget: _Budget, max_members: int, notes: list[str]) -> list[MemberStream]:
+    _count_members(file, budget.path, max_members)
     try:
-        archive = zipfile.ZipFile(io.BytesIO(raw))
+        archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, OSError) as error:
         raise FileRefused(budget.path, "truncated", f"truncated or damaged zip: {error}") from error
-    with archive:
-        infos = archive.infolist()
-        if len(infos) > max_members:
-            raise FileRefused(
-                budget.path, "members", f"holds {len(infos)} members, more than {max_members} (max_members)"
-            )
-        _refuse_overlap(infos, budget.path)
-        members = []
-        for index, info in enumerate(infos):
-            name = f"{index}:{escape(info.filename.encode('utf-8', 'surrogateescape'))}"
-            mode = info.external_attr >> 16
-            last = info.filename.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-            if info.is_dir():
-                continue
-            if info.flag_bits & 0x1:
-                raise FileRefused(f"{budget.path}!{name}", "encrypted", "is encrypted; deliver it without a password")
-            if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-                notes.append(f"member {name} is a link or device and was not read")
-                continue
-            if last.startswith(".") or info.filename.startswith("__MACOSX"):
-                notes.append(f"member {name} is hidden and was not read")
-                continue
-            members.append(Member(name, _unzip_member(archive, info, budget, name)))
+    infos = archive.infolist()
+    if len(infos) > max_members:
+        raise FileRefused(budget.path, "members", f"holds {len(infos)} members, more than {max_members} (max_members)")
+    _refuse_overlap(infos, budget.path)
+    members = []
+    for index, info in enumerate(infos):
+        name = f"{index}:{escape(info.filename.encode('utf-8', 'surrogateescape'))}"
+        mode = info.external_attr >> 16
+        last = info.filename.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+        if info.is_dir():
+            continue
+        if info.flag_bits & 0x1:
+            raise FileRefused(f"{budget.path}!{name}", "encrypted", "is encrypted; deliver it without a password")
+        if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+            notes.append(f"member {name} is a link or device and was not read")
+            continue
+        if last.startswith(".") or info.filename.startswith("__MACOSX"):
+            notes.append(f"member {name} is hidden and was not read")
+            continue
+        members.append(_zip_member(archive, info, budget, name))
     if not members:
         raise FileRefused(budget.path, "members", "is a zip without any file in it")
     return members
 
 
-def _unzip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: _Budget, name: str) -> bytes:
+def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: _Budget, name: str) -> MemberStream:
+    # All members together stay within the budget, but one that is read twice is counted once.
+    spent: set[str] = set()
+
+    def pieces() -> Iterator[bytes]:
+        own = budget.again() if name in spent else budget
+        spent.add(name)
+        return _no_container_inside(_unzip_member(archive, info, own, name), budget.path, name, "zip")
+
+    return MemberStream(name, pieces)
+
+
+def _unzip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: _Budget, name: str) -> Iterator[bytes]:
     """Stream one member by its directory entry; sizes are counted, never taken from the header. The CRC is checked at the end."""
-    out = io.BytesIO()
     budget.spend(info.compress_size, 0)
     try:
         with archive.open(info) as stream:
             while piece := stream.read(_PIECE_BYTES):
-                out.write(piece)
                 budget.spend(0, len(piece))
+                yield piece
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -316,21 +446,24 @@ def _unzip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: _Budg
         if isinstance(error, FileRefused):
             raise
         raise FileRefused(f"{budget.path}!{name}", "damaged", f"truncated or damaged zip member: {error}") from error
-    return out.getvalue()
 
 
-def _count_members(raw: bytes, path: str, max_members: int) -> None:
+def _count_members(file: BufferedReader, path: str, max_members: int) -> None:
     """Refuse by the end record before the directory is read: a million entries are a memory bomb of their own."""
-    end = raw.rfind(b"PK\x05\x06", max(0, len(raw) - 65_557))
-    if end < 0 or len(raw) < end + 22:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - 65_557 - 20))
+    tail = file.read()
+    end = tail.rfind(b"PK\x05\x06")
+    if end < 0 or len(tail) < end + 22:
         raise FileRefused(path, "truncated", "truncated zip: its directory is missing")
-    n_members = int(struct.unpack("<H", raw[end + 10 : end + 12])[0])
-    locator = raw[end - 20 : end] if end >= 20 else b""
+    n_members = int(struct.unpack("<H", tail[end + 10 : end + 12])[0])
+    locator = tail[end - 20 : end] if end >= 20 else b""
     if locator.startswith(b"PK\x06\x07"):
-        at = int(struct.unpack("<Q", locator[8:16])[0])
-        if raw[at : at + 4] == b"PK\x06\x06" and len(raw) >= at + 40:
-            n_members = max(n_members, int(struct.unpack("<Q", raw[at + 32 : at + 40])[0]))
-    directory_bytes = int(struct.unpack("<I", raw[end + 12 : end + 16])[0])
+        file.seek(min(int(struct.unpack("<Q", locator[8:16])[0]), size))
+        record = file.read(40)
+        if record[:4] == b"PK\x06\x06" and len(record) == 40:
+            n_members = max(n_members, int(struct.unpack("<Q", record[32:40])[0]))
+    directory_bytes = int(struct.unpack("<I", tail[end + 12 : end + 16])[0])
     if n_members > max_members or (directory_bytes != 0xFFFFFFFF and directory_bytes > 1024 * max_members):
         raise FileRefused(path, "members", f"holds {n_members} members, more than {max_members} (max_members)")
 

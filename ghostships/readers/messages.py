@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from ghostships import tables, units
@@ -17,6 +19,7 @@ from ghostships.readers import times
 from ghostships.readers.dialects import TEXT_FIELDS, Dialect
 
 NULL_WORDS = ("", "-", "null", "none", "nan", "n/a", "na", "inf", "-inf", "+inf", "infinity", "-infinity", "\\n")
+ZONED = "time converted from its own zone to UTC"
 MAX_ID_BYTES = 64
 MAX_TEXT_BYTES = 256
 """AIS names have at most 20 characters; longer text is not a name, and is cut so that one cell cannot fill the memory."""
@@ -61,7 +64,7 @@ SHIP_TYPE = {
     "other": 90,
 }
 """ITU-R M.1371-5, table 53: the group's first code stands for a text without detail."""
-_SENTINELS = {
+SENTINELS = {
     "sog_kn": units.SOG_NOT_AVAILABLE_KN,
     "cog_deg": units.COG_NOT_AVAILABLE_DEG,
     "heading_deg": units.HEADING_NOT_AVAILABLE_DEG,
@@ -99,9 +102,10 @@ def convert(
     """
     if not frame.height:
         return tables.empty_polars(tables.POSITIONS), pl.DataFrame(schema={"row": pl.Int64, "rule": pl.String})
+    frame = frame.rechunk()
     timed = times.parse(frame["time"], plan)
     tally.add("second 60 read as 59.999", int((timed["how"] == "leap").sum()))
-    tally.add("time converted from its own zone to UTC", int((timed["how"] == "zoned").sum()))
+    tally.add(ZONED, int((timed["how"] == "zoned").sum()))
     work = pl.concat(
         [frame, timed.select("time_utc", time_rule="rule"), _identity(frame, source_file), _place(frame, dialect)],
         how="horizontal",
@@ -109,7 +113,7 @@ def convert(
     tally.add("MMSI written as a float (.0) was accepted", int(work["is_coerced"].sum()))
     broken = pl.coalesce("id_rule", "time_rule", "place_rule")
     rejects = work.select("row", rule=broken).filter(pl.col("rule").is_not_null())
-    work = work.filter(broken.is_null()) if rejects.height else work
+    work = work.filter(broken.is_null()).rechunk() if rejects.height else work
     tally.add("heard without a position (91/181 or a message type without one)", int(work["lat"].null_count()))
     names = tables.POSITIONS.names
     shaped = work.select(
@@ -192,7 +196,7 @@ def _place(frame: pl.DataFrame, dialect: Dialect) -> pl.DataFrame:
     if not odd.any():
         return place.with_columns(place_rule=pl.lit(None, pl.String))
     # The words and sentinels are looked at only where the numbers are not plainly a place.
-    careful = pl.concat([frame, place], how="horizontal").with_row_index("at").filter(odd)
+    careful = pl.concat([frame, place], how="horizontal").with_row_index("at").filter(odd).rechunk()
     absent = pl.col("lat_deg").is_null() & pl.col("lon_deg").is_null()
     if dialect.without_position and "message_type" in frame.columns:
         bare = pl.col("message_type").is_in(list(dialect.without_position)).fill_null(False)
@@ -220,14 +224,14 @@ def _is_nothing(name: str) -> pl.Expr:
 
 def _content(work: pl.DataFrame, dialect: Dialect) -> pl.DataFrame:
     """Every column of `positions` that is neither identity, time nor place."""
-    measures = {name: _number(work, name) for name in _SENTINELS}
+    measures = {name: _number(work, name) for name in SENTINELS}
     for name, factor in dialect.scale.items():
         # The scale is a decimal: 0.1 * 1023 is not 102.3 in binary, hence the rounding to what AIS can say.
         measures[name] = (measures[name] * factor).round(6)
     parts = [
         work.select(
             pl.col("row"),
-            *(pl.when(value != _SENTINELS[name]).then(value).alias(name) for name, value in measures.items()),
+            *(pl.when(value != SENTINELS[name]).then(value).alias(name) for name, value in measures.items()),
         ).drop("row"),
         _coded(work, "nav_status", dialect.codes.get("nav_status", NAV_STATUS)),
         _ais_class(work, dialect),
@@ -255,14 +259,24 @@ def _length(work: pl.DataFrame) -> pl.DataFrame:
     return work.select("row", length_m=pl.when(length != 0).then(length)).drop("row")
 
 
-def _within_bounds(content: pl.DataFrame, tally: Tally) -> pl.DataFrame:
+def content_of(words: pl.DataFrame, dialect: Dialect, tally: Tally, *, weights: npt.NDArray[np.int64]) -> pl.DataFrame:
+    """The static data of rows of text columns that stand for `weights` rows of the file each."""
+    return _within_bounds(_content(words.with_columns(row=pl.int_range(pl.len())), dialect), tally, weights=weights)
+
+
+def _within_bounds(
+    content: pl.DataFrame, tally: Tally, *, weights: npt.NDArray[np.int64] | None = None
+) -> pl.DataFrame:
     """Null outside the declared range, and counted: a wrong speed does not cost the position."""
+    times_over: pl.Expr | pl.Series = pl.lit(1) if weights is None else pl.Series("weights", weights)
     outside = {}
     for column in tables.POSITIONS.columns:
         if column.name in content.columns and column.low is not None and column.high is not None:
             value = pl.col(column.name)
             outside[column.name] = ((value < column.low) | (value > column.high)).fill_null(False)
-    counts = content.select(mask.sum().alias(name) for name, mask in outside.items()).row(0, named=True)
+    counts = content.select((mask.cast(pl.Int64) * times_over).sum().alias(name) for name, mask in outside.items()).row(
+        0, named=True
+    )
     for name, n in counts.items():
         tally.add(f"{name} outside its range was set to null", n)
     return content.with_columns(pl.when(~outside[n]).then(pl.col(n)).alias(n) for n, count in counts.items() if count)

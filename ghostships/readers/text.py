@@ -22,7 +22,7 @@ import polars as pl
 from ghostships.readers import dialects
 from ghostships.readers.containers import escape
 
-BLOCK_BYTES = 32 * 2**20
+BLOCK_BYTES = 16 * 2**20
 MAX_LINE_BYTES = 2**20
 MAX_LONG_LINES = 100
 MAX_QUOTED_BYTES = 64 * 2**10
@@ -180,12 +180,13 @@ def _has_good_multibyte(data: bytes) -> bool:
         if block.isascii():
             continue
         for line in block.split(b"\n"):
-            if not line.isascii() and _is_utf8(line):
+            if not line.isascii() and is_utf8(line):
                 return True
     return False
 
 
-def _is_utf8(line: bytes) -> bool:
+def is_utf8(line: bytes) -> bool:
+    """Whether the bytes are UTF-8."""
     try:
         line.decode("utf-8")
     except UnicodeDecodeError:
@@ -193,7 +194,7 @@ def _is_utf8(line: bytes) -> bool:
     return True
 
 
-def find_header(text: Text, *, wanted: dialects.Dialect | None = None) -> Header:
+def find_header(data: bytes, *, wanted: dialects.Dialect | None = None) -> Header:
     """The header, its delimiter and the dialects it fits.
 
     Raises
@@ -202,9 +203,9 @@ def find_header(text: Text, *, wanted: dialects.Dialect | None = None) -> Header
         when no line is a header, two delimiters fit, or its columns are refused.
     """
     at, row, n_skipped = 0, 0, 0
-    while at < len(text.data):
-        end = text.data.find(b"\n", at)
-        line = text.data[at:end]
+    while at < len(data):
+        end = data.find(b"\n", at)
+        line = data[at:end]
         row += 1
         if len(line) > MAX_LINE_BYTES:
             raise Refused("line_too_long", f"the first line has {len(line)} bytes, more than {MAX_LINE_BYTES}")
@@ -254,27 +255,23 @@ def _fits(
     raise Refused(rule, message)
 
 
-def pieces(text: Text, header: Header, binding: dialects.Binding, counts: Counts) -> Iterator[Piece]:
-    """Every block of the file as text columns, in order; `counts` is filled as it goes.
+def split(
+    text: Text, end: int, header: Header, binding: dialects.Binding, counts: Counts, *, first_row: int, offset: int = 0
+) -> tuple[Piece, int]:
+    """The lines of `text.data[:end]` as text columns; `counts` is filled as it goes.
+
+    `first_row` is the physical row of the first line, `offset` the bytes before it. Also says up to where bytes were used: a
+    quoted record may go on behind `end`.
 
     Raises
     ------
     Refused
         when more than `MAX_LONG_LINES` lines are too long.
     """
-    data, at, row = text.data, header.end, header.row + 1
-    while at < len(data):
-        start, end = next(_blocks(data, at))
-        piece, at = _split(text, header, binding, counts, start, end, row)
-        row = piece.first_row + len(piece.starts)
-        yield piece
-
-
-def _split(
-    text: Text, header: Header, binding: dialects.Binding, counts: Counts, start: int, end: int, first_row: int
-) -> tuple[Piece, int]:
     data = text.data
-    block = data[start:end]
+    block = data[:end]
+    if not block:
+        return Piece(_frame([], binding), first_row=first_row), 0
     codes = np.frombuffer(block, np.uint8)
     ends: Ints = np.flatnonzero(codes == 10).astype(np.int64)
     starts: Ints = np.concatenate([np.zeros(1, np.int64), ends[:-1] + 1])
@@ -302,12 +299,12 @@ def _split(
         repeat[i] = block[starts[i] : ends[i]] == header.line
     odd["header_repeat"] = repeat
     latin = np.zeros(len(starts), np.bool_)
-    if not block.isascii() and not _is_utf8(block):
+    if not block.isascii() and not is_utf8(block):
         for i in np.flatnonzero(np.add.reduceat(codes >= 0x80, starts) > 0):
-            latin[i] = not _is_utf8(block[starts[i] : ends[i]])
+            latin[i] = not is_utf8(block[starts[i] : ends[i]])
     quoted = per_line(34) > 0 if b'"' in block else np.zeros(len(starts), np.bool_)
 
-    piece = Piece(pl.DataFrame(), starts=starts + start, first_row=first_row)
+    piece = Piece(pl.DataFrame(), starts=starts, first_row=first_row)
     by_hand: list[tuple[int, list[str]]] = []
     continued = np.zeros(len(starts), np.bool_)
     resume, tail_row = end, 0
@@ -318,17 +315,17 @@ def _split(
             continue
         if any(mask[i] for mask in odd.values()):
             continue
-        record, stop, problem = _quoted(data, int(starts[i]) + start, header.delimiter, n_fields)
+        record, stop, problem = _quoted(data, int(starts[i]), header.delimiter, n_fields)
         row = first_row + int(i)
-        n_more = data.count(b"\n", int(starts[i]) + start, stop)  # line ends inside the record
+        n_more = data.count(b"\n", int(starts[i]), stop)  # line ends inside the record
         if problem == "unclosed_quote":
-            n_more, stop = 0, int(ends[i]) + start
+            n_more, stop = 0, int(ends[i])
         i_next = int(i) + 1 + n_more
         inside = min(i_next, len(starts)) - int(i) - 1
         continued[i + 1 : i + 1 + inside] = True
         if i_next > len(starts):
             resume, tail_row = stop + 1, i_next - len(starts)
-        whole = data[int(starts[i]) + start : stop]
+        whole = data[int(starts[i]) : stop]
         if problem:
             piece.rejects.append((row, problem, escape(whole)))
         else:
@@ -343,7 +340,7 @@ def _split(
     for rule, mask in odd.items():
         for i in np.flatnonzero(mask & counted & ~bad):
             line = block[starts[i] : ends[i]]
-            piece.rejects.append((first_row + int(i), rule, _shown(line, start + int(starts[i]))))
+            piece.rejects.append((first_row + int(i), rule, _shown(line, offset + int(starts[i]))))
             counts.n_long += rule == "line_too_long"
         bad |= mask & counted
     if counts.n_long > MAX_LONG_LINES:
@@ -351,7 +348,7 @@ def _split(
     left = counted & ~bad & ~quoted
     for i in np.flatnonzero(left & ~regular):
         piece.rejects.append(
-            (first_row + int(i), "field_count", _shown(block[starts[i] : ends[i]], start + int(starts[i])))
+            (first_row + int(i), "field_count", _shown(block[starts[i] : ends[i]], offset + int(starts[i])))
         )
     for i in np.flatnonzero(left & regular & latin):
         line = block[starts[i] : ends[i]]
@@ -420,7 +417,7 @@ def _keep(
     counts: Counts,
 ) -> None:
     """A row split by hand. Bytes that are not UTF-8 are forgiven in names only, and only where the file is not mixed."""
-    if not line.isascii() and not _is_utf8(line):
+    if not line.isascii() and not is_utf8(line):
         names = {i for f, i in binding.index.items() if f in dialects.TEXT_FIELDS}
         vital = [cells[i] for i in binding.index.values() if i not in names]
         if text.is_mixed or not all(cell.isascii() for cell in vital):
@@ -469,7 +466,7 @@ def _quoted(data: bytes, at: int, delimiter: str, n_fields: int) -> tuple[list[s
         else:
             stop = _cell_end(data, pos, mark)
             cell, pos = data[pos:stop], stop
-        cells.append(cell.decode("utf-8") if _is_utf8(cell) else cell.decode("latin-1"))
+        cells.append(cell.decode("utf-8") if is_utf8(cell) else cell.decode("latin-1"))
         if data[pos : pos + 1] == mark:
             pos += 1
             continue

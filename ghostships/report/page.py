@@ -55,6 +55,7 @@ def render(frames: Mapping[str, pd.DataFrame], manifest: Mapping[str, Any], rout
     environment.filters["shown"] = text.shown
     environment.filters["sentence"] = text.sentence
     environment.filters["web_address"] = text.web_address
+    environment.filters["when"] = _day
     return environment.get_template("page.html.j2").render(
         **_words(frames, manifest, route, data),
         script=script,
@@ -108,6 +109,7 @@ def _words(
         "min_gap_h": data["policy"]["min_gap_h"],
         "flag_threshold": data["policy"]["flag"],
         "warnings": [str(w) for w in manifest.get("warnings") or []],
+        "changes": manifest.get("changes"),
         "notes": data["notes"],
         "has_land": bool(data["land"]),
         "throughput": [r for r in counts if _meets(r, days)],

@@ -71,14 +71,17 @@ def decide(
     by_gap = gaps.set_index("gap_id").to_dict("index")
     alongside = _alongside(weighed, port_calls, sightings, by_gap, vessels, route)
     call_of = {s: c.call_id for c in port_calls.itertuples(index=False) for s in c.sighting_ids}
-    heard = {str(k): v for k, v in transmitting.groupby("sighting_id", sort=True)} if len(transmitting) else {}
+    heard: dict[str, list[Any]] = {}
+    if len(transmitting):
+        for pair in transmitting.sort_values("vessel_key", kind="stable").itertuples(index=False):
+            heard.setdefault(str(pair.sighting_id), []).append(pair)
     rows: list[dict[str, object]] = []
     evidence: list[dict[str, object]] = []
     for sighting_id in sorted(sightings.loc[sightings["observation_type"] == "vessel", "sighting_id"]):
         hypotheses: list[tuple[str, str, object, str | None, list[Factor]]] = []
         p_heard = 0.0
         if sighting_id in heard:
-            for pair in heard[sighting_id].sort_values("vessel_key").itertuples(index=False):
+            for pair in heard[sighting_id]:
                 steps = [
                     Factor("position", pair.position, pair.position_because),
                     Factor("length", pair.length, pair.length_because),

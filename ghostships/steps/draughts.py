@@ -9,49 +9,41 @@ OLDEST_DAYS = 10
 """A draught sent longer than this before the silence, or first sent longer after it, says nothing about the silence."""
 
 
-def around(gaps: pd.DataFrame, positions: pl.DataFrame) -> pd.DataFrame:
-    """One row per gap: `gap_id`, `before_m`, `after_m` [m]; NaN where no draught was sent within ten days on that side."""
+def around(gaps: pd.DataFrame, statics: pl.DataFrame) -> pd.DataFrame:
+    """One row per gap: `gap_id`, `before_m`, `after_m` [m]; NaN where no draught was sent within ten days on that side.
+
+    `statics` (`tables.STATICS`) has the first and last time of each day at which a ship sent a draught. Of two that a ship sent
+    by turns on the day of the silence, the one that may have been sent nearest to it is taken.
+    """
     edges = pl.DataFrame(
         {
             "gap_id": gaps["gap_id"].tolist(),
             "vessel_key": gaps["vessel_key"].tolist(),
             "start": gaps["start_utc"].astype("int64").tolist(),
-            # An open silence has no "after": the far end is put before all data, so that nothing matches.
-            "end": gaps["end_utc"].astype("int64").where(gaps["end_utc"].notna(), -1).tolist(),
+            # An open silence has no "after".
+            "end": gaps["end_utc"].astype("int64").where(gaps["end_utc"].notna(), None).tolist(),
         },
         schema={"gap_id": pl.String, "vessel_key": pl.String, "start": pl.Int64, "end": pl.Int64},
+        strict=False,
     )
-    sent = (
-        positions.filter(pl.col("draught_m").is_not_null())
-        .select("vessel_key", pl.col("time_utc").dt.epoch("us").alias("at"), "draught_m")
-        .sort("at", "vessel_key", "draught_m")
+    sent = statics.filter(pl.col("draught_m").is_not_null()).select(
+        "vessel_key", "draught_m", first=pl.col("first_utc").dt.epoch("us"), last=pl.col("last_utc").dt.epoch("us")
     )
-    if edges.is_empty() or sent.is_empty():
-        return pd.DataFrame({"gap_id": gaps["gap_id"], "before_m": float("nan"), "after_m": float("nan")})
     span = OLDEST_DAYS * 86_400_000_000
-    before = edges.sort("start").join_asof(
-        sent,
-        left_on="start",
-        right_on="at",
-        by="vessel_key",
-        strategy="backward",
-        tolerance=span,
-        check_sortedness=False,
+    pairs = edges.join(sent, on="vessel_key").with_columns(
+        late=pl.col("start") - pl.min_horizontal("last", "start"),
+        early=pl.max_horizontal("first", "end") - pl.col("end"),
     )
-    after = (
-        edges.filter(pl.col("end") >= 0)
-        .sort("end")
-        .join_asof(
-            sent,
-            left_on="end",
-            right_on="at",
-            by="vessel_key",
-            strategy="forward",
-            tolerance=span,
-            check_sortedness=False,
-        )
+    before = pairs.filter((pl.col("first") <= pl.col("start")) & (pl.col("late") <= span))
+    after = pairs.filter((pl.col("last") >= pl.col("end")) & (pl.col("early") <= span))
+    # Among sets that reach up to the silence itself, the one that began last, or ended first, is the nearest.
+    before = before.sort("late", "first", "draught_m", descending=[False, True, False]).unique(
+        "gap_id", keep="first", maintain_order=True
     )
-    both = before.select("gap_id", pl.col("draught_m").alias("before_m")).join(
-        after.select("gap_id", pl.col("draught_m").alias("after_m")), on="gap_id", how="left"
+    after = after.sort("early", "last", "draught_m").unique("gap_id", keep="first", maintain_order=True)
+    both = (
+        edges.select("gap_id")
+        .join(before.select("gap_id", before_m="draught_m"), on="gap_id", how="left")
+        .join(after.select("gap_id", after_m="draught_m"), on="gap_id", how="left")
     )
     return both.sort("gap_id").to_pandas().astype({"before_m": "float64", "after_m": "float64"})

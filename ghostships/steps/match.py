@@ -7,6 +7,7 @@ them at once; `steps/decide.py` turns the solution into the `matches` table and 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +21,8 @@ from ghostships import units
 from ghostships.inference import factors, histories, joint
 from ghostships.inference.factors import Factor
 from ghostships.inference.joint import Weighed
+from ghostships.inference.profile import Profile, where
+from ghostships.inference.together import Together, one_thread
 from ghostships.routes import Port, Route
 
 US = units.US_PER_HOUR
@@ -29,8 +32,6 @@ CHANCE_ROUNDS = 6
 """Enough for a sum of shares to a few per cent; it is an estimate with an error of its own."""
 RAREST_DRAUGHT_CHANGE = 0.12
 """A draught that changes across a silence is never taken for rarer than this otherwise: ships load in any port."""
-PROFILE_PRIOR = 4.0
-"""How many silences the overall share is worth where few agree in the properties before."""
 ONE_LOOK_H = 2.0
 DURATION_PRIOR_GAPS = 20.0
 DURATION_SLOPE = 0.7
@@ -45,6 +46,11 @@ class Watch:
 
     looks: tuple[tuple[int, float, str], ...]
     of_scene: dict[str, str]
+
+    def between(self, first_us: int, last_us: int) -> tuple[tuple[int, float, str], ...]:
+        """The looks from one time to another, both included."""
+        low = bisect_left(self.looks, first_us, key=lambda look: look[0])
+        return self.looks[low : bisect_right(self.looks, last_us, key=lambda look: look[0])]
 
 
 def looks(scenes: pd.DataFrame, sightings: pd.DataFrame, port: Port, route: Route) -> Watch:
@@ -111,6 +117,7 @@ def stays_of(port: Port, route: Route) -> histories.Stays:
     return histories.Stays(p.stay_median_h, p.stay_log_sd, port.min_stay_h, p.stay_max_h)
 
 
+@one_thread()
 def weigh(
     gaps: pd.DataFrame,
     reach: pd.DataFrame,
@@ -199,17 +206,18 @@ def weigh(
         solution,
         fixed,
         sentences,
-        [_any_length(c, known, solution, levels, watched_h) for c in range(len(known))],
+        _any_length(known, solution, levels, watched_h),
         warnings,
     )
 
 
 def _any_length(
-    c: int, known: list[joint.Known], solution: joint.Solution, levels: joint.Levels, watched_h: dict[str, float]
-) -> float:
-    """Arrivals per hour of unknown hulls of any length at the port of a call."""
-    bare = replace(known[c], length_m=math.nan, background=1.0)
-    return joint.unknown_rate(c, bare, known, solution.none, levels, watched_h.get(known[c].port, 0.0))
+    known: list[joint.Known], solution: joint.Solution, levels: joint.Levels, watched_h: dict[str, float]
+) -> list[float]:
+    """Arrivals per hour of unknown hulls of any length at the port of each call."""
+    bare = [replace(call, length_m=math.nan, background=1.0) for call in known]
+    rates: list[float] = joint.UnknownHulls(bare, levels, watched_h).rates(np.array(solution.none)).tolist()
+    return rates
 
 
 Windows = list[tuple[list[tuple[int, int]], list[str], list[float]]]
@@ -232,12 +240,17 @@ def _silents(
     silents: list[joint.Silent] = []
     fits: dict[tuple[int, int], tuple[float, float]] = {}
     sentences: dict[tuple[int, int], tuple[str, str]] = {}
-    for g, case in enumerate(cases):
-        silence = _silence(case, calls, windows, by_port, route, legs_nm, durations)
-        blind = silence.weigh(odds=1.0, likelihoods={}, blind=True).trip if case.is_feasible else 0.0
-        unseen = silence.weigh(odds=1.0, likelihoods={}).trip if case.is_feasible else 0.0
-        watched = 1 - unseen / blind if blind > 0 else 0.0
-        silents.append(joint.Silent(case.gap.vessel_key, silence, bits[g], watched, case.is_feasible and blind > 0))
+    between = {(a, b): float(legs_nm.at[a, b]) for a in legs_nm.index for b in legs_nm.columns}
+    silences = [_silence(case, by_call, windows, by_port, route, between, durations) for case in cases]
+    feasible = [g for g, case in enumerate(cases) if case.is_feasible]
+    blind, unseen = np.zeros(len(cases)), np.zeros(len(cases))
+    for trip, is_blind in ((blind, True), (unseen, False)):
+        at_rest = Together([silences[g] for g in feasible], [()] * len(feasible), is_blind=is_blind)
+        trip[feasible] = at_rest.weigh(np.ones(len(feasible)), np.zeros(0)).trip
+    for g, (case, silence) in enumerate(zip(cases, silences, strict=True)):
+        fits_in = case.is_feasible and bool(blind[g] > 0)
+        watched = float(1 - unseen[g] / blind[g]) if blind[g] > 0 else 0.0
+        silents.append(joint.Silent(case.gap.vessel_key, silence, bits[g], watched, fits_in))
         for c in silence.calls:
             fits[g, c], sentences[g, c] = _fit(by_call[c], known[c], by_ship[case.gap.vessel_key], route)
     return silents, fits, sentences
@@ -285,18 +298,18 @@ def _known(
     calls: pd.DataFrame, sightings: pd.DataFrame, by_port: dict[str, Watch], route: Route
 ) -> tuple[list[joint.Known], list[tuple[list[tuple[int, int]], list[str], list[float]]]]:
     """Each call as the joint solution meets it, and its windows [microseconds], scenes and chances of detection."""
-    by_id = sightings.set_index("sighting_id")
+    by_id = sightings.set_index("sighting_id", drop=False).to_dict("index")
     middle = (route.priors.trade_length_min_m + route.priors.trade_length_max_m) / 2
     known, windows = [], []
     for call in calls.itertuples(index=False):
         port = route.port(str(call.port).split("|")[0])
-        rows = by_id.loc[list(call.sighting_ids)].sort_values(["start_utc", "end_utc"])
+        rows = sorted((by_id[i] for i in call.sighting_ids), key=lambda row: (row["start_utc"], row["end_utc"]))
         spans: list[tuple[int, int]] = []
         seen_in: dict[str, float] = {}
         groups: set[str] = set()
-        for sighting_id, row in rows.iterrows():
+        for row in rows:
             # Rows of one picture or ship-day are one observation: the first stands for all.
-            group = _text(row["observation_group"]) or str(sighting_id)
+            group = _text(row["observation_group"]) or str(row["sighting_id"])
             if group in groups:
                 continue
             groups.add(group)
@@ -310,8 +323,11 @@ def _known(
         background = factors.normal(length, middle, spread) if length == length else 1.0
         zero = spans[0][0]
         # The hull that nobody knows is charged for the pictures that missed it, exactly as a ship is.
-        others = tuple(histories.Look((t - zero) / US, p, look) for t, p, look in by_port[port.id].looks)
-        place = histories.Place(port.id, True, 0, 0, stays_of(port, route), others, ())
+        stays = stays_of(port, route)
+        near_us = round((stays.maximum_h + 2) * US)
+        near = by_port[port.id].between(min(a for a, _ in spans) - near_us, max(b for _, b in spans) + near_us)
+        others = tuple(histories.Look((t - zero) / US, p, look) for t, p, look in near)
+        place = histories.Place(port.id, True, 0, 0, stays, others, ())
         scene_ids, p_detects = list(seen_in), list(seen_in.values())
         hours = tuple(((a - zero) / US, (b - zero) / US) for a, b in spans)
         seen = histories.Seen(0, hours, frozenset(scene_ids), tuple(p_detects))
@@ -334,22 +350,25 @@ def _cases(
     by_gap: dict[str, dict[str, Any]] = {}
     for row in fits.itertuples(index=False):
         by_gap.setdefault(row.gap_id, {})[row.port] = row
-    met_by_port: dict[str, list[tuple[int, int, int]]] = {}
-    for c, (call, (spans, _, _)) in enumerate(zip(calls.itertuples(index=False), windows, strict=True)):
-        for port in str(call.port).split("|"):
-            met_by_port.setdefault(port, []).append((c, min(b for _, b in spans), max(a for a, _ in spans)))
+    numbers: dict[str, list[int]] = {}
+    for c, ports_of_call in enumerate(calls["port"]):
+        for port in str(ports_of_call).split("|"):
+            numbers.setdefault(port, []).append(c)
+    first_end = np.array([min(b for _, b in spans) for spans, _, _ in windows], dtype=np.int64)
+    last_start = np.array([max(a for a, _ in spans) for spans, _, _ in windows], dtype=np.int64)
+    met_by_port = {port: (np.array(cs), first_end[cs], last_start[cs]) for port, cs in numbers.items()}
     cases = []
     for gap in gaps.itertuples(index=False):
         ports = by_gap.get(gap.gap_id, {})
         start = gap.start_utc.value // 1000
         end = as_of_us if gap.is_open else gap.end_utc.value // 1000
-        met = []
+        met: list[int] = []
         for port, row in ports.items():
-            for c, first_end, last_start in met_by_port.get(port, []):
+            if port in met_by_port:
                 arrival = row.earliest_arrival_utc.value // 1000
                 leave = end if gap.is_open else row.latest_departure_utc.value // 1000
-                if first_end >= arrival and last_start <= leave:
-                    met.append(c)
+                own, until, since = met_by_port[port]
+                met += own[(until >= arrival) & (since <= leave)].tolist()
         feasible = route.dark_port_id in ports
         if feasible or met:
             cases.append(_Case(gap, start, (end - start) / US, ports, feasible, tuple(sorted(set(met)))))
@@ -358,33 +377,36 @@ def _cases(
 
 def _silence(
     case: _Case,
-    calls: pd.DataFrame,
+    calls: dict[Any, dict[Any, Any]],
     windows: list[tuple[list[tuple[int, int]], list[str], list[float]]],
     by_port: dict[str, Watch],
     route: Route,
-    legs_nm: pd.DataFrame,
+    legs_nm: dict[tuple[str, str], float],
     durations: _Durations,
 ) -> histories.Silence:
     """The silence on its grid, with the dark port (if within reach) and every port where it meets a call."""
     wanted = {route.dark_port_id} if case.is_feasible else set()
     for c in case.calls:
-        wanted |= set(str(calls.at[c, "port"]).split("|")) & set(case.reach)
+        wanted |= set(str(calls[c]["port"]).split("|")) & set(case.reach)
     ids = sorted(wanted, key=lambda i: (i != route.dark_port_id, i))
     fastest = float(next(iter(case.reach.values())).fastest_kn)
+    # From each port to those where this trade is at home, with the shortest stay there.
+    homes = [p for p in route.ports if p.role == "counterpart"]
+    ways = {i: [(legs_nm[i, p.id], p.min_stay_h) for p in homes if p.id != i] for i in ids}
+    ways_home = {i: [(d, stay) for d, stay in own if d == d] for i, own in ways.items()}
     taken: set[int] = set()
     places = []
     for port_id in ids:
         port, row = route.port(port_id), case.reach[port_id]
         arrive_h = (row.earliest_arrival_utc.value // 1000 - case.start_us) / US
         if case.gap.is_open:
-            home = [legs_nm.at[port_id, p.id] for p in route.ports if p.role == "counterpart" and p.id != port_id]
-            leave_h = np.nanmin(home) / fastest if home and not np.all(np.isnan(home)) else 0.0
+            leave_h = min((d / fastest for d, _ in ways_home[port_id]), default=0.0)
         else:
             leave_h = case.duration_h - (row.latest_departure_utc.value // 1000 - case.start_us) / US
         seen = []
         for c in case.calls:
             # A call whose port the sources leave open is met at the first of its ports within reach, once.
-            if c in taken or port_id not in str(calls.at[c, "port"]).split("|"):
+            if c in taken or port_id not in str(calls[c]["port"]).split("|"):
                 continue
             taken.add(c)
             spans, scenes, p_detects = windows[c]
@@ -393,8 +415,7 @@ def _silence(
         until = case.start_us + case.duration_h * US
         looked = tuple(
             histories.Look((t - case.start_us) / US, p, scene)
-            for t, p, scene in by_port[port_id].looks
-            if case.start_us <= t <= until
+            for t, p, scene in by_port[port_id].between(case.start_us, math.floor(until))
         )
         is_dark = port_id == route.dark_port_id
         places.append(
@@ -409,7 +430,7 @@ def _silence(
                 1.0 if is_dark else route.priors.p_visit_counterpart,
             )
         )
-    legs = np.array([[_leg_h(a, b, route, legs_nm, fastest) for b in ids] for a in ids])
+    legs = np.array([[_leg_h(a, b, legs_nm, ways_home, fastest) for b in ids] for a in ids])
     density = durations.lasting(case.duration_h) if case.gap.is_open else durations.density(case.duration_h)
     waits = histories.Waits(route.priors.before_mean_h, route.priors.between_mean_h, route.priors.p_another_call)
     return histories.Silence(
@@ -422,13 +443,18 @@ def _silence(
     )
 
 
-def _leg_h(a: str, b: str, route: Route, legs_nm: pd.DataFrame, fastest_kn: float) -> float:
+def _leg_h(
+    a: str,
+    b: str,
+    legs_nm: dict[tuple[str, str], float],
+    ways_home: dict[str, list[tuple[float, float]]],
+    fastest_kn: float,
+) -> float:
     """Fastest passage; from the dark port to itself: home to the nearest counterpart port, its shortest stay, and back."""
     if a != b:
-        d = float(legs_nm.at[a, b])
+        d = legs_nm[a, b]
         return d / fastest_kn if d == d else 0.0
-    ways = [(float(legs_nm.at[a, p.id]), p.min_stay_h) for p in route.ports if p.role == "counterpart" and p.id != a]
-    times = [2 * d / fastest_kn + stay for d, stay in ways if d == d]
+    times = [2 * d / fastest_kn + stay for d, stay in ways_home[a]]
     return min(times, default=0.0)
 
 
@@ -488,18 +514,18 @@ def _fixed_factors(
     length = ships["length_m"].reindex(keys).to_numpy(dtype=float, na_value=np.nan)
     change = (drafts["after_m"] - drafts["before_m"]).to_numpy(dtype=float)
     tidal = np.sign(change) * (np.abs(change) >= factors.DRAUGHT_CHANGE_M)
-    profile = _Profile(feasible)
-    shares_from = profile.add(_where(from_nm <= priors.near_home_nm, from_nm), prior=priors.p_near_home_if_trip)
-    shares_to = profile.add(_where(to_nm <= priors.near_home_nm, to_nm), prior=priors.p_near_home_if_trip)
-    shares_same = profile.add(_where(moved_nm <= factors.SAME_PLACE_NM, moved_nm), prior=priors.p_same_place_if_trip)
+    profile = Profile(feasible)
+    shares_from = profile.add(where(from_nm <= priors.near_home_nm, from_nm), prior=priors.p_near_home_if_trip)
+    shares_to = profile.add(where(to_nm <= priors.near_home_nm, to_nm), prior=priors.p_near_home_if_trip)
+    shares_same = profile.add(where(moved_nm <= factors.SAME_PLACE_NM, moved_nm), prior=priors.p_same_place_if_trip)
     shares_kind = profile.add(
-        _where((kind >= 70) & (kind <= 79), np.where(kind > 0, kind, np.nan)), prior=priors.p_cargo_if_trip
+        where((kind >= 70) & (kind <= 79), np.where(kind > 0, kind, np.nan)), prior=priors.p_cargo_if_trip
     )
     sized = (length >= priors.trade_length_min_m) & (length <= priors.trade_length_max_m)
-    shares_size = profile.add(_where(sized, length), prior=priors.p_size_if_trip)
-    deeper = np.maximum(profile.shares(_where(tidal > 0, change), prior=priors.p_deeper_if_trip), RAREST_DRAUGHT_CHANGE)
+    shares_size = profile.add(where(sized, length), prior=priors.p_size_if_trip)
+    deeper = np.maximum(profile.shares(where(tidal > 0, change), prior=priors.p_deeper_if_trip), RAREST_DRAUGHT_CHANGE)
     lighter = np.maximum(
-        profile.shares(_where(tidal < 0, change), prior=priors.p_lighter_if_trip), RAREST_DRAUGHT_CHANGE
+        profile.shares(where(tidal < 0, change), prior=priors.p_lighter_if_trip), RAREST_DRAUGHT_CHANGE
     )
     p_offs = [c.gap.p_off for c in cases if c.is_feasible and c.gap.p_off == c.gap.p_off]
     usual_off = float(np.mean(p_offs)) if p_offs else priors.p_off
@@ -536,45 +562,6 @@ def _fixed_factors(
             ]
         )
     return fixed
-
-
-def _where(holds: npt.NDArray[np.bool_], value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """1 where it holds, 0 where it does not, NaN where the value is not known."""
-    return np.where(np.isnan(value), np.nan, holds.astype(float))
-
-
-class _Profile:
-    """Shares of silences that have a property, each among those that agree in every property added before."""
-
-    def __init__(self, counted: npt.NDArray[np.bool_]) -> None:
-        self._counted = counted
-        self._seen: list[npt.NDArray[np.float64]] = []
-
-    def shares(self, value: npt.NDArray[np.float64], *, prior: float) -> npt.NDArray[np.float64]:
-        """Per silence, the share of the others like it that have the property.
-
-        Two made-up silences, of which the share `prior` have it, keep it off 0 and 1. With the share among trips as the prior, a
-        property weighs nothing while there is nothing to compare it with.
-        """
-        known = self._counted & ~np.isnan(value)
-        out = np.empty(len(value))
-        for n in range(len(value)):
-            alike = known.copy()
-            for before in self._seen:
-                if not np.isnan(before[n]):
-                    alike &= before == before[n]
-            alike[n] = False
-            rest = known.copy()
-            rest[n] = False
-            mean = (float(value[rest].sum()) + 2 * prior) / (int(rest.sum()) + 2)
-            out[n] = (float(value[alike].sum()) + PROFILE_PRIOR * mean) / (int(alike.sum()) + PROFILE_PRIOR)
-        return out
-
-    def add(self, value: npt.NDArray[np.float64], *, prior: float) -> npt.NDArray[np.float64]:
-        """The same, and from now on silences must agree in this property too."""
-        out = self.shares(value, prior=prior)
-        self._seen.append(value)
-        return out
 
 
 def _fit(

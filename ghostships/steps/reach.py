@@ -149,40 +149,26 @@ def distances(gaps: pd.DataFrame, sea: Sea) -> pd.DataFrame:
     return gaps.assign(distance_gc_nm=straight_nm, distance_nm=by_sea_nm, implied_speed_kn=implied_kn)
 
 
-def speeds(
-    positions: pl.DataFrame | pl.LazyFrame,
-    *,
-    min_reports: int = 50,
-    under_way_kn: float = 3.0,
-    believable_kn: float = 60.0,
-    quantile: float = 0.98,
-) -> pd.Series:
-    """Practical top speed [kn] of each ship: a high percentile of the speeds it reported under way.
+def speeds(hours: pl.DataFrame, *, min_hours: int = 10, quantile: float = 0.98) -> pd.Series:
+    """Practical top speed [kn] of each ship: a high percentile of the fastest it reported, hour by hour.
 
-    One entry per vessel key of `positions`, in order; null where fewer than `min_reports` reports remain, which leaves the choice
-    of a default to the caller.
+    One entry per vessel key of `hours` (`tables.VESSEL_HOURS`), in order; null where fewer than `min_hours` hours have a believable
+    speed under way, which leaves the choice of a default to the caller.
 
     Parameters
     ----------
-    under_way_kn
-        slower reports are manoeuvres and anchor swing.
-    believable_kn
-        faster reports are noise, left out and not cut down: no cargo ship or ferry does more (route policy `max_speed_kn`).
     quantile
-        98 % ignores the odd wrong report, and speed gained in a following current (method.md 4).
+        98 % of hours ignores the odd wrong report, and speed gained in a following current (method.md 4).
     """
-    sog = pl.col("sog_kn")
-    usable = sog.is_finite() & sog.is_between(under_way_kn, believable_kn)
+    fastest = pl.col("fastest_kn")
     frame = (
-        positions.lazy()
-        .group_by("vessel_key")
+        hours.group_by("vessel_key")
         .agg(
-            pl.when(usable.sum() >= min_reports)
-            .then(sog.filter(usable).quantile(quantile, "linear").round(3))
+            pl.when(fastest.count() >= min_hours)
+            .then(fastest.drop_nulls().quantile(quantile, "linear").round(3))
             .alias("fastest_kn")
         )
         .sort("vessel_key")
-        .collect()
     )
     return pd.Series(
         frame["fastest_kn"].cast(pl.Float64).to_numpy(),

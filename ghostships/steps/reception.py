@@ -20,7 +20,7 @@ No course can be quieter, so the chance of silence with the transponder on is an
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -30,7 +30,7 @@ import numpy.typing as npt
 import pandas as pd
 import polars as pl
 from scipy import sparse
-from sklearn.neighbors import BallTree
+from scipy.spatial import cKDTree
 
 from ghostships import sea
 from ghostships.routes import Area, Route
@@ -63,6 +63,9 @@ everybody is heard every nine hours comes out as one where everybody switches of
 ROUNDS = 3
 """Each round believes a little less in silences and so more in the reception: on simulated traffic the mean heard-rate moved by
 0.032, 0.014, 0.009 and 0.006 in rounds 2 to 5. Stopping early errs towards "was not heard", the side of the ship."""
+
+
+Spans = Sequence[tuple[datetime, datetime]]
 
 
 @dataclass(frozen=True)
@@ -120,11 +123,13 @@ def learn(
     as_of_utc: datetime | None,
     waters: sea.Sea,
     fastest_kn: Mapping[str, float] | None = None,
+    unobserved: Spans = (),
 ) -> Reception:
     """Learn from the traffic where and when ships are heard.
 
-    `waters` tells where a ship could be though nobody was heard there. Limits: outages are those of the whole feed, not of one
-    receiver; moored and moving ships and the hours of the day share one rate per cell.
+    In the spans `unobserved` a source did not deliver: nobody is expected to be heard then. `waters` tells where a ship could be
+    though nobody was heard there. Limits: outages are those of the whole feed, not of one receiver; moored and moving ships and the
+    hours of the day share one rate per cell.
     """
     rows = _rows(segment_hours)
     unit, ids = _cells(rows, waters, route.area)
@@ -146,15 +151,25 @@ def learn(
         hull_hours=_shared(rows),
         hull_of=dict(rows.select("segment_id", "hull").unique().iter_rows()),
     )
+    within = [_within_reach(window, unit) for window in windows]
     for turn in range(ROUNDS):
         if turn:
-            for window in windows:
-                p_off = _p_off(_expected_heard(window, learned), DOUBT_P_OFF)
+            for window, reach in zip(windows, within, strict=True):
+                p_off = _p_off(_expected_heard(window, learned, reach), DOUBT_P_OFF)
                 p_on[window.vessel_key, window.start_us] = 1 - p_off
         weight = np.array([p_on.get(key, 1 - DOUBT_P_OFF) for key in steps.silence])
         weight = np.where(steps.certain, 1.0, weight)
-        learned = _estimate(learned, steps, weight, share)
+        learned = _deaf(_estimate(learned, steps, weight, share), unobserved)
     return learned
+
+
+def _deaf(reception: Reception, unobserved: Spans) -> Reception:
+    """The feed's level is 0 in every hour that a source left out, even in part."""
+    feed = reception.feed.copy()
+    for start_h, end_h in ((start.timestamp() / 3600, end.timestamp() / 3600) for start, end in unobserved):
+        first = math.floor(start_h) - reception.first_hour
+        feed[max(first, 0) : max(math.ceil(end_h) - reception.first_hour, 0)] = 0.0
+    return replace(reception, feed=feed)
 
 
 def judge(
@@ -166,23 +181,27 @@ def judge(
     scope: Literal["area", "selected"],
     as_of_utc: datetime | None,
     fastest_kn: Mapping[str, float] | None = None,
+    unobserved: Spans = (),
 ) -> pd.DataFrame:
     """Say of each silence how often the ship should have been heard, and so whether its transponder was off.
 
     One row per gap, in the order of `gaps`: `gap_id`, `expected_heard` [h], `p_off`, `n_other_ships_heard`, `state`, `because`.
     `p_off` is a lower bound. It is null where the data cannot say: chosen ships only (`scope` selected), a feed that was down,
     fewer than three other ships near the course, less than one expected hour, or messages under the same number from elsewhere
-    meanwhile.
+    meanwhile. A silence of which less than `min_gap_h` is left without the hours that nobody listened (`unobserved`, spans that
+    do not overlap, and hours in which the feed was down) is void.
     """
     rows: list[dict[str, object]] = []
     states = dict(zip(gaps["gap_id"], gaps["state"], strict=True))
     for window in _windows(gaps, fastest_kn or {}, route, as_of_utc):
         others, hours_heard = _others(window, reception)
-        down = _hours_down(window, reception) if scope == "area" else 0
-        void = window.end_h - window.start_h - down < min_gap_h and down > 0
+        lost_h, missing_h = _hours_lost(window, reception, unobserved)
+        lost_h = missing_h if scope == "selected" else lost_h
+        void = window.end_h - window.start_h - lost_h < min_gap_h and lost_h > 0
         expected: float | None = None if scope == "selected" else _expected_heard(window, reception)
         p_off: float | None = None
-        cannot = _cannot_say(window, reception, scope=scope, void=void, down=down, others=others, expected=expected)
+        lost = (lost_h, missing_h) if void else None
+        cannot = _cannot_say(window, reception, scope=scope, lost=lost, others=others, expected=expected)
         if cannot is None and expected is not None:
             p_off = round(_p_off(expected, route.priors.p_off), 6)
             because = (
@@ -210,13 +229,21 @@ def judge(
 
 
 def _cannot_say(
-    window: _Window, reception: Reception, *, scope: str, void: bool, down: int, others: int, expected: float | None
+    window: _Window,
+    reception: Reception,
+    *,
+    scope: str,
+    lost: tuple[float, float] | None,
+    others: int,
+    expected: float | None,
 ) -> str | None:
     """Why the data cannot tell an unheard ship from one switched off; None where it can."""
+    if lost and lost[1]:
+        return f"a source delivered nothing for {lost[1]:.1f} of the {window.end_h - window.start_h:.1f} hours of this silence"
     if scope == "selected":
         return "the export holds chosen ships, so the silence of one says nothing beside that of ships left out"
-    if void:
-        return f"the feed was down in {down} hours of this silence"
+    if lost:
+        return f"the feed was down in {lost[0]:.0f} hours of this silence"
     elsewhere = _heard_elsewhere(window, reception)
     if elsewhere:
         return f"messages under this number came from another track in {elsewhere} hours of this silence"
@@ -405,14 +432,13 @@ def _shares(unit: Floats) -> sparse.csr_matrix:
     """How much each cell learns from each other one: 1 from itself, falling off as a bell with distance."""
     if not len(unit):
         return sparse.csr_matrix((0, 0))
-    places = np.stack([np.arcsin(unit[:, 2]), np.arctan2(unit[:, 1], unit[:, 0])], axis=1)
-    near, away = BallTree(places, metric="haversine").query_radius(
-        places, POOL_KM / EARTH_RADIUS_KM, return_distance=True
-    )
-    start = np.concatenate([[0], np.cumsum([len(n) for n in near])])
+    tree = cKDTree(unit)
+    # Straight through the Earth, and back to the surface.
+    near = tree.sparse_distance_matrix(tree, 2 * np.sin(POOL_KM / EARTH_RADIUS_KM / 2), output_type="ndarray")
+    away_km = 2 * np.arcsin(np.minimum(near["v"] / 2, 1)) * EARTH_RADIUS_KM
     # Half a pool's radius is one standard deviation: 0.14 at the rim.
-    bell = np.exp(-2 * (np.concatenate(away) * EARTH_RADIUS_KM / POOL_KM) ** 2)
-    matrix = sparse.csr_matrix((bell, np.concatenate(near), start), shape=(len(unit), len(unit)))
+    bell = np.exp(-2 * (away_km / POOL_KM) ** 2)
+    matrix = sparse.csr_matrix((bell, (near["i"], near["j"])), shape=(len(unit), len(unit)))
     matrix.sort_indices()
     return matrix
 
@@ -464,50 +490,80 @@ def _strength(hits: Floats, tries: Floats, level: float) -> float:
     return float(np.clip(level * (1 - level) / spread - 1, 2, 50)) if spread > 0 else 50.0
 
 
-def _expected_heard(window: _Window, reception: Reception) -> float:
+@dataclass(frozen=True)
+class _WithinReach:
+    """The cells that a silent ship can have been in, and the first and last hour of its window in which it can."""
+
+    cells: Ints
+    first: Ints
+    last: Ints
+
+
+def _within_reach(window: _Window, unit: Floats) -> _WithinReach:
+    n = len(window.hours)
+    first = window.hours[0] if n else 0
+    # A ship reaches a cell when it reaches its edge, about half a cell's height before the centre.
+    edge_nm = CELL_DEG * 60 / 2
+    out_h = (_nm(unit, window.at) - edge_nm) / window.fastest_kn
+    enter = np.ceil(window.start_h + out_h - first - 1).clip(0)
+    leave = np.full(len(out_h), n - 1.0)
+    if window.to is not None:
+        home_h = (_nm(unit, window.to) - edge_nm) / window.fastest_kn
+        leave = np.floor(window.end_h - home_h - first).clip(max=n - 1)
+    cells = np.flatnonzero(enter <= leave)
+    # Kept for every silence through all rounds, so in few bytes.
+    return _WithinReach(cells.astype(np.int32), enter[cells].astype(np.int32), leave[cells].astype(np.int32))
+
+
+def _least(values: Floats, first: Ints, last: Ints, n: int) -> Floats:
+    """The least of the values of all spans (first to last, both included) that cover each of `n` hours; 0 where none does.
+
+    A span is two overlapping ones of a length that is a power of two; each of those passes its value on to its halves.
+    """
+    level = np.frexp(last - first + 1.0)[1] - 1
+    table = np.full((int(level.max(initial=0)) + 1, n), np.inf)
+    np.minimum.at(table, (level, first), values)
+    np.minimum.at(table, (level, last + 1 - (1 << level)), values)
+    for up in range(len(table) - 1, 0, -1):
+        half = 1 << (up - 1)
+        np.minimum(table[up - 1], table[up], out=table[up - 1])
+        np.minimum(table[up - 1, half:], table[up, : n - half], out=table[up - 1, half:])
+    return np.where(np.isinf(table[0]), 0.0, table[0])
+
+
+def _expected_heard(window: _Window, reception: Reception, within: _WithinReach | None = None) -> float:
     """E: the hours in which the ship should have been heard on the quietest course open to it."""
     n = len(window.hours)
     if n == 0 or not len(reception.unit) or not len(reception.feed):
         return 0.0
-    first = window.hours[0]
-    # A ship reaches a cell when it reaches its edge, about half a cell's height before the centre.
-    edge_nm = CELL_DEG * 60 / 2
-    out_h = (_nm(reception.unit, window.at) - edge_nm) / window.fastest_kn
-    enter = np.ceil(window.start_h + out_h - first - 1).clip(0)
-    leave = np.full(len(out_h), n - 1.0)
-    if window.to is not None:
-        home_h = (_nm(reception.unit, window.to) - edge_nm) / window.fastest_kn
-        leave = np.floor(window.end_h - home_h - first).clip(max=n - 1)
-    inside = enter <= leave
-    # Hours in which an unknown cell is within reach count for nothing; they are most, so they are found first and at once.
-    unknown = inside & (reception.heard_rate == 0)
-    begins, ends = enter[unknown].astype(np.int64), leave[unknown].astype(np.int64) + 1
-    covered = np.cumsum(np.bincount(begins, minlength=n + 1) - np.bincount(ends, minlength=n + 1))[:n] > 0
-    quietest = np.where(covered, 0.0, -1.0)
-    # The hours still open, in order: each cell, the quietest first, takes those of them in which it is within reach.
-    left = np.flatnonzero(~covered)
-    rest = np.flatnonzero(inside & ~unknown) if len(left) else np.empty(0, dtype=np.int64)
-    for index in rest[np.lexsort((rest, reception.heard_rate[rest]))]:
-        low, high = left.searchsorted((enter[index], leave[index] + 1))
-        if low < high:
-            quietest[left[low:high]] = reception.heard_rate[index]
-            left = np.concatenate((left[:low], left[high:]))
-            if not len(left):
-                break
-    at = np.arange(first, first + n) - reception.first_hour
+    within = within or _within_reach(window, reception.unit)
+    quietest = _least(reception.heard_rate[within.cells], within.first, within.last, n)
+    at = np.arange(window.hours[0], window.hours[0] + n) - reception.first_hour
     known = (at >= 0) & (at < len(reception.feed))
     feed = np.where(known, reception.feed[at.clip(0, max(len(reception.feed) - 1, 0))], 0.0)
-    return float((np.maximum(quietest, 0) * feed).sum() * reception.audibility.get(window.vessel_key, 1.0))
+    return float((quietest * feed).sum() * reception.audibility.get(window.vessel_key, 1.0))
 
 
-def _hours_down(window: _Window, reception: Reception) -> int:
-    """Hours of the silence in which the feed was down: others were expected, and hardly any was heard."""
-    at = np.arange(math.floor(window.start_h), math.ceil(window.end_h)) - reception.first_hour
-    at = at[(at >= 0) & (at < len(reception.feed))]
+def _hours_lost(window: _Window, reception: Reception, unobserved: Spans) -> tuple[float, float]:
+    """Hours of the silence in which nobody listened, and of them those that a source left out.
+
+    The others are those in which the feed was down: ships were expected, and hardly any was heard. An hour counts once.
+    """
+    hours = np.arange(math.floor(window.start_h), math.ceil(window.end_h))
+    left_out = np.zeros(len(hours))
+    for start_h, end_h in ((start.timestamp() / 3600, end.timestamp() / 3600) for start, end in unobserved):
+        first, last = max(start_h, window.start_h), min(end_h, window.end_h)
+        left_out += np.clip(np.minimum(hours + 1, last) - np.maximum(hours, first), 0, None)
+    at = hours - reception.first_hour
+    known = (at >= 0) & (at < len(reception.feed))
     # The ship itself is one of those expected.
-    expected, feed = reception.expected[at] - 1, reception.feed[at]
-    heard = feed * (reception.expected[at] + 1) - 1
-    return int(((expected >= OUTAGE_EXPECTED) & (heard <= OUTAGE_SHARE * expected)).sum())
+    expected, feed = reception.expected[at[known]] - 1, reception.feed[at[known]]
+    heard = feed * (reception.expected[at[known]] + 1) - 1
+    down = np.zeros(len(hours))
+    down[known] = (expected >= OUTAGE_EXPECTED) & (heard <= OUTAGE_SHARE * expected)
+    # An hour of which a source left out a part was not down, its expectation was taken away.
+    lost = np.where(left_out > 0, left_out, down)
+    return float(lost.sum()), float(left_out.sum())
 
 
 def _others(window: _Window, reception: Reception) -> tuple[int, int]:

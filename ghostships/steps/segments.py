@@ -88,6 +88,25 @@ class _Track:
         """Positions of the hull so far."""
         return len(self.rows) + (self.before.weight() if self.before else 0)
 
+    def is_followed(
+        self, now: float, x: float, y: float, z: float, sog_kn: float, imo: int, follow_kn: float, within_h: float
+    ) -> bool:
+        """Whether a position is of this hull beyond doubt when no other track is open: soon after and within reach."""
+        passed = now - self.at_h
+        if passed > within_h or (imo and self.imo and imo != self.imo):
+            return False
+        away = _NM * math.hypot(x - self.x, y - self.y, z - self.z)
+        return away <= max(follow_kn, 1.1 * max(sog_kn, self.sog_kn)) * (passed + SLACK_H)
+
+    def go_on(self, row: int, now: float, x: float, y: float, z: float, sog_kn: float, imo: int) -> None:
+        """The track's next position."""
+        passed = now - self.at_h
+        if passed > 0:
+            self.vx, self.vy, self.vz = (x - self.x) / passed, (y - self.y) / passed, (z - self.z) / passed
+        self.x, self.y, self.z, self.at_h, self.sog_kn = x, y, z, now, sog_kn
+        self.imo = imo or self.imo
+        self.rows.append(row)
+
 
 def find(
     vessel_hours: pl.DataFrame,
@@ -123,11 +142,13 @@ def find(
     segments = [whole]
     order = ("time_utc", "lat_deg", "lon_deg", "source_file", "source_row")
     dirty = positions.join(names, on="vessel_key", how="semi").sort("vessel_key", *order, nulls_last=True)
+    labelled = []
     for messages in dirty.partition_by("vessel_key", maintain_order=True):
-        found, labelled = _follow(messages, follow_kn=follow_kn, max_silence_h=max_silence_h)
+        found, followed = _follow(messages, follow_kn=follow_kn, max_silence_h=max_silence_h)
         segments.append(found)
-        believed = labelled.filter(~pl.col("jump"))
-        hours.append(summarise(believed, also_by=("hull", "segment_id")))
+        labelled.append(followed.filter(~pl.col("jump")))
+    if labelled:
+        hours.append(summarise(pl.concat(labelled), also_by=("hull", "segment_id")))
     columns = [*tables.VESSEL_HOURS.names, "segment_id", "hull"]
     return (
         pl.concat(segments).sort("segment_id"),
@@ -249,6 +270,7 @@ def _tracks(placed: pl.DataFrame, *, follow_kn: float, max_silence_h: float) -> 
     open_tracks: list[_Track] = []
     done: list[_Track] = []
     n_hulls = 0
+    follow_at_once_h = min(FOLLOWED_H, max_silence_h)
 
     def begin(row: int, hull: int, reason: str, before: _Track | None = None) -> None:
         track = _Track(
@@ -258,8 +280,11 @@ def _tracks(placed: pl.DataFrame, *, follow_kn: float, max_silence_h: float) -> 
         open_tracks.append(track)
 
     for row in range(len(hours)):
-        ranked: list[tuple[float, int, float, float]] = []
         now, x, y, z, sog, imo = hours[row], xs[row], ys[row], zs[row], sogs[row], imos[row]
+        if len(open_tracks) == 1 and open_tracks[0].is_followed(now, x, y, z, sog, imo, follow_kn, follow_at_once_h):
+            open_tracks[0].go_on(row, now, x, y, z, sog, imo)
+            continue
+        fitting: list[tuple[int, float, float]] = []
         stale = False
         for index, track in enumerate(open_tracks):
             passed = now - track.at_h
@@ -273,22 +298,22 @@ def _tracks(placed: pl.DataFrame, *, follow_kn: float, max_silence_h: float) -> 
                 continue
             if imo and track.imo and imo != track.imo:
                 continue
-            away = _NM * math.dist((x, y, z), (track.x, track.y, track.z))
+            away = _NM * math.hypot(x - track.x, y - track.y, z - track.z)
             reach_kn = max(follow_kn, 1.1 * max(sog, track.sog_kn))
             if away > reach_kn * (passed + SLACK_H):
                 continue
             if passed <= DEAD_RECKONING_H:
                 ahead = (track.x + track.vx * passed, track.y + track.vy * passed, track.z + track.vz * passed)
                 away = min(away, _NM * math.dist((x, y, z), ahead))
-            stray = min(STRAY_NM + STRAY_KN * passed, STRAY_MAX_NM)
-            # Log-likelihood of a heavy-tailed spread over an area, and how much was heard of the track so far.
-            weight = math.log(track.weight())
-            ranked.append((weight - 2 * math.log(stray) - 2 * math.log1p((away / stray) ** 2), index, passed, weight))
-        if not ranked:
+            fitting.append((index, passed, away))
+        if not fitting:
             begin(row, n_hulls, SHARED)
             n_hulls += 1
+        elif len(fitting) == 1 and fitting[0][1] <= follow_at_once_h:
+            # Most positions: one track fits, heard just before. Nothing to compare.
+            open_tracks[fitting[0][0]].go_on(row, now, x, y, z, sog, imo)
         else:
-            ranked.sort(key=lambda r: (-r[0], r[1]))
+            ranked = sorted((_score(open_tracks[i], i, passed, away) for i, passed, away in fitting), key=_best_first)
             score, best, passed, weight = ranked[0]
             track = open_tracks[best]
             rivals = [index for s, index, *_ in ranked[1:] if score - s < SURE]
@@ -302,15 +327,7 @@ def _tracks(placed: pl.DataFrame, *, follow_kn: float, max_silence_h: float) -> 
                 done.append(open_tracks.pop(best))
                 begin(row, track.hull, SILENCE, before=track)
             else:
-                if passed > 0:
-                    track.vx, track.vy, track.vz = (
-                        (x - track.x) / passed,
-                        (y - track.y) / passed,
-                        (z - track.z) / passed,
-                    )
-                track.x, track.y, track.z, track.at_h, track.sog_kn = x, y, z, now, sog
-                track.imo = imo or track.imo
-                track.rows.append(row)
+                track.go_on(row, now, x, y, z, sog, imo)
         if stale:
             kept = [
                 t
@@ -320,6 +337,18 @@ def _tracks(placed: pl.DataFrame, *, follow_kn: float, max_silence_h: float) -> 
             done.extend(t for t in open_tracks if t not in kept)
             open_tracks = kept
     return _settle([*done, *open_tracks])
+
+
+def _score(track: _Track, index: int, passed: float, away: float) -> tuple[float, int, float, float]:
+    """How well a position continues a track: log-likelihood, index, hours since, and the part that does not depend on the place."""
+    stray = min(STRAY_NM + STRAY_KN * passed, STRAY_MAX_NM)
+    # A heavy-tailed spread over an area, and how much was heard of the track so far.
+    weight = math.log(track.weight())
+    return weight - 2 * math.log(stray) - 2 * math.log1p((away / stray) ** 2), index, passed, weight
+
+
+def _best_first(ranked: tuple[float, int, float, float]) -> tuple[float, int]:
+    return -ranked[0], ranked[1]
 
 
 def _newcomer(track: _Track, open_tracks: list[_Track]) -> float:

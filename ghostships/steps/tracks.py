@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import math
-import warnings
-from functools import cache
-from types import ModuleType
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 import polars as pl
+import shapely
 
 from ghostships import sea, tables
 from ghostships.routes import Route
 from ghostships.units import US_PER_HOUR
-
-
-@cache
-def _movingpandas() -> ModuleType:
-    """movingpandas, without its remark on import that an optional smoother is not installed: nothing here smooths."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", message="Missing optional dependencies. To use the trajectory smoother", category=UserWarning
-        )
-        import movingpandas
-
-    module: ModuleType = movingpandas
-    return module
 
 
 def simplify(segment_hours: pl.DataFrame, *, tolerance_deg: float = 0.005, min_gap_h: float = 6.0) -> pd.DataFrame:
@@ -37,35 +21,34 @@ def simplify(segment_hours: pl.DataFrame, *, tolerance_deg: float = 0.005, min_g
     500 m, a pixel or two of the report's map). Where a ship was silent for `min_gap_h` [h] both ends stay, so that a silence is
     never smoothed over. Limits: turns within an hour are not seen.
     """
-    moving = _movingpandas()
     points = _points(segment_hours, min_gap_h=min_gap_h, grain_deg=tolerance_deg / 2)
+    if points.is_empty():
+        return tables.empty_pandas(tables.TRACKS)
     keep = points["edge"].to_numpy().copy()
-    times = points["time_utc"].dt.replace_time_zone(None).to_numpy()
-    lat, lon = points["lat_deg"].to_numpy(), points["lon_deg"].to_numpy()
+    places = points.select("lon_deg", "lat_deg").to_numpy()
     starts = np.flatnonzero(points["begins"].to_numpy())
-    for start, end in zip(starts, np.append(starts[1:], len(points)), strict=False):
-        rows = np.arange(start, end)
-        if len(rows) < 3 or (np.ptp(lat[rows]) < tolerance_deg and np.ptp(lon[rows]) < tolerance_deg):
-            keep[[start, end - 1]] = True
-            continue
-        # movingpandas wants times without a zone; they are UTC before and after.
-        frame = gpd.GeoDataFrame(
-            {"row": rows},
-            geometry=gpd.points_from_xy(lon[rows], lat[rows]),
-            index=pd.DatetimeIndex(times[rows]),
-            crs="EPSG:4326",
-        )
-        track = moving.Trajectory(frame, traj_id=int(start))
-        thin = moving.DouglasPeuckerGeneralizer(track).generalize(tolerance=tolerance_deg)
-        keep[thin.df["row"].to_numpy()] = True
+    ends = np.append(starts[1:], len(points))
+    line = np.repeat(np.arange(len(starts)), ends - starts)
+    size = np.maximum.reduceat(places, starts) - np.minimum.reduceat(places, starts)
+    has_shape = (ends - starts >= 3) & (size >= tolerance_deg).any(axis=1)
+    keep[starts[~has_shape]] = keep[ends[~has_shape] - 1] = True
+    drawn = has_shape[line]
+    lines = shapely.linestrings(places[drawn], indices=np.unique(line[drawn], return_inverse=True)[1])
+    thin, number = shapely.get_coordinates(
+        shapely.simplify(lines, tolerance_deg, preserve_topology=False), return_index=True
+    )
+    # A line that comes back to a place it keeps, keeps every passage there.
+    kept = pl.DataFrame({"line": np.flatnonzero(has_shape)[number], "lon_deg": thin[:, 0], "lat_deg": thin[:, 1]})
+    everyone = pl.DataFrame({"line": line, "lon_deg": places[:, 0], "lat_deg": places[:, 1]}).with_row_index("row")
+    keep[everyone.join(kept, on=["line", "lon_deg", "lat_deg"], how="semi")["row"].to_numpy()] = True
     return tables.to_pandas(points.filter(pl.Series(keep)), tables.TRACKS)
 
 
 def _points(segment_hours: pl.DataFrame, *, min_gap_h: float, grain_deg: float) -> pl.DataFrame:
     """First and last position of each hour, one row per instant; of a run within one square of `grain_deg` its first and last.
 
-    Ships lie still most of the time, and the generalizer's time grows with the square of the points. `begins` marks
-    the first point of a line: of a segment, or beyond the 180th meridian. `edge` marks both ends of each silence.
+    Ships lie still most of the time, and the thinning's time grows with the square of the points. `begins` marks the first point
+    of a line: of a segment, or beyond the 180th meridian. `edge` marks both ends of each silence.
     """
     ship = ["vessel_key", "segment_id"]
     ends = [

@@ -6,6 +6,8 @@ its nearest position. The ship competes with a hull without a transponder, and e
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -36,9 +38,43 @@ DRIFT_SHARE = 0.35
 LEAST_CONTRADICTION_KM = 10.0
 """Nearer than this a port's size and the errors of both sources explain the difference."""
 
+CONTRADICTION_H = 3.0
+"""A position within this of a sighting can contradict it; later the ship may have sailed anywhere on the coast."""
+
 BOX_LAT_DEG = 1.0
 BOX_LON_DEG = 1.5
 """Ships farther than this at the nearest heard hour are not looked at: 110 km, more than six hours at 9 kn in ports' reach."""
+
+
+def wanted(
+    sightings: pd.DataFrame,
+    segment_hours: pl.DataFrame,
+    vessels: pd.DataFrame,
+    *,
+    route: Route,
+    max_bracket_h: float,
+    within_h: float = CONTRADICTION_H,
+) -> pl.DataFrame:
+    """Say which positions the two questions below need: one row per ship and span (`vessel_key`, `start_utc`, `end_utc`)."""
+    seen = sightings[sightings["observation_type"] == "vessel"]
+    parts = []
+    instants = _instants(seen, route)
+    if not instants.is_empty() and not segment_hours.is_empty():
+        pairs = _near(instants, segment_hours, max_bracket_h)
+        parts.append(_spans(pairs.select("vessel_key", "at"), max_bracket_h))
+    named = [
+        (str(ship.vessel_key), s.start_utc.to_pydatetime())
+        for s, _ in _exact_and_named(seen, route)
+        for ship in _ships_read(s, vessels, route)
+    ]
+    schema = {"vessel_key": pl.String, "at": pl.Datetime("us", "UTC")}
+    parts.append(_spans(pl.DataFrame(named, schema=schema, orient="row"), within_h))
+    return pl.concat(parts).unique().sort("vessel_key", "start_utc", "end_utc")
+
+
+def _spans(moments: pl.DataFrame, around_h: float) -> pl.DataFrame:
+    around = pl.duration(microseconds=round(around_h * units.US_PER_HOUR))
+    return moments.select("vessel_key", start_utc=pl.col("at") - around, end_utc=pl.col("at") + around)
 
 
 def explain(
@@ -76,31 +112,22 @@ def explain(
 
 
 def contradictions(
-    sightings: pd.DataFrame, positions: pl.DataFrame, vessels: pd.DataFrame, *, route: Route, within_h: float = 3.0
+    sightings: pd.DataFrame,
+    positions: pl.DataFrame,
+    vessels: pd.DataFrame,
+    *,
+    route: Route,
+    within_h: float = CONTRADICTION_H,
 ) -> list[str]:
     """Ships read by name in a picture while their transponder puts them somewhere they could not have come from: one sentence each.
 
     A position heard within `within_h` [h] of an exactly timed sighting contradicts it when even the fastest ship of the route could
     not have sailed between the two. One of them is wrong: the name, or the transponder. Windows of time are not judged.
     """
-    seen = sightings[(sightings["observation_type"] == "vessel") & (sightings["start_utc"] == sightings["end_utc"])]
     fastest = max(s.kn for s in route.top_speeds)
     out = []
-    for s in seen[seen["vessel_name"].notna() | seen["imo"].notna()].sort_values("sighting_id").itertuples(index=False):
-        port = next((p for p in route.ports if p.id == s.port), None)
-        place = (s.lat_deg, s.lon_deg) if s.lat_deg == s.lat_deg else (port.lat_deg, port.lon_deg) if port else None
-        if place is None:
-            continue
-        for ship in vessels.itertuples(index=False):
-            ratio, _ = factors.name_read(
-                _text(s.vessel_name),
-                None if pd.isna(s.imo) else int(s.imo),
-                _text(ship.vessel_name),
-                None if pd.isna(ship.imo) else int(ship.imo),
-                p_correct=route.priors.p_name_correct,
-            )
-            if ratio <= 1:
-                continue
+    for s, place in _exact_and_named(sightings[sightings["observation_type"] == "vessel"], route):
+        for ship in _ships_read(s, vessels, route):
             near = positions.filter(
                 (pl.col("vessel_key") == ship.vessel_key)
                 & pl.col("lat_deg").is_not_null()
@@ -120,6 +147,33 @@ def contradictions(
                     f"{late_us[worst] / units.US_PER_HOUR:.1f} h from then: the name or the transponder is wrong"
                 )
     return out
+
+
+def _exact_and_named(seen: pd.DataFrame, route: Route) -> list[tuple[Any, tuple[float, float]]]:
+    """Sightings at one instant in which a name or IMO number was read, with their place."""
+    exact = seen[(seen["start_utc"] == seen["end_utc"]) & (seen["vessel_name"].notna() | seen["imo"].notna())]
+    out: list[tuple[Any, tuple[float, float]]] = []
+    row: Any
+    for row in exact.sort_values("sighting_id").itertuples(index=False):
+        port = next((p for p in route.ports if p.id == row.port), None)
+        place = (
+            (row.lat_deg, row.lon_deg) if row.lat_deg == row.lat_deg else (port.lat_deg, port.lon_deg) if port else None
+        )
+        if place is not None:
+            out.append((row, place))
+    return out
+
+
+def _ships_read(s: Any, vessels: pd.DataFrame, route: Route) -> list[Any]:
+    """Ships whose name or IMO number is the one read in a sighting."""
+    name, imo = _text(s.vessel_name), None if pd.isna(s.imo) else int(s.imo)
+    found = []
+    for ship in vessels.itertuples(index=False):
+        own_imo = None if pd.isna(ship.imo) else int(ship.imo)
+        own = (name, imo, _text(ship.vessel_name), own_imo)
+        if factors.name_read(*own, p_correct=route.priors.p_name_correct)[0] > 1:
+            found.append(ship)
+    return found
 
 
 def _nothing() -> pd.DataFrame:

@@ -14,6 +14,7 @@ from ghostships import units
 from ghostships.inference import factors, histories, joint
 from ghostships.inference.factors import Factor
 from ghostships.inference.joint import Weighed
+from ghostships.inference.together import Together, one_thread
 from ghostships.routes import Route
 
 US = units.US_PER_HOUR
@@ -40,6 +41,7 @@ class Found:
     n_not_shown: int = 0
 
 
+@one_thread()
 def find(
     weighed: Weighed,
     gaps: pd.DataFrame,
@@ -73,9 +75,11 @@ def find(
         if head in best and best[head][0] >= p:
             continue
         best[head] = (p, g)
-    for _, g in sorted(best.values(), key=lambda item: weighed.gap_ids[item[1]]):
+    shown = sorted((g for _, g in best.values()), key=lambda g: weighed.gap_ids[g])
+    again = _weigh_again(weighed, shown)
+    for g in shown:
         gap_id = weighed.gap_ids[g]
-        steps, bits, verdict = _waterfall(weighed, g)
+        steps, bits, verdict = _waterfall(weighed, g, again[g])
         n_calls = verdict.n_calls if verdict.n_calls is not None else np.array([1.0])
         low, middle, high = histories.percentiles(n_calls, given_any=True)
         at_least = np.cumsum(n_calls[::-1])[::-1]
@@ -106,7 +110,7 @@ def find(
                 calls,
                 stops,
                 route,
-                verdict,
+                again[g],
             )
             row |= {"n_calls_p05": low, "n_calls_p50": middle, "n_calls_p95": high}
             found.trips.append(row)
@@ -120,7 +124,67 @@ def _carried(weighed: Weighed, g: int) -> list[int]:
     return [c for c, share in shares.items() if weighed.known[c].is_dark_port and share >= 0.5]
 
 
-def _waterfall(weighed: Weighed, g: int) -> tuple[list[Factor], float, histories.Verdict]:
+@dataclass(frozen=True)
+class _Again:
+    """A silence weighed again with part of the evidence: log-odds [bits] without any picture, with empty ones, then with calls
+    but neither length nor name, without name, and with both; and the probability of a trip without the pictures of each call."""
+
+    blind: float
+    unseen: float
+    pictures: float
+    length: float
+    name_read: float
+    without: dict[int, float]
+
+
+WEAKEST_FROM_SHARE = 0.05
+"""A call that a silence holds less likely than this is not what its trip rests on."""
+
+
+def _likelihoods(weighed: Weighed, g: int) -> dict[int, float]:
+    """How much better the ship of a silence explains each of its calls than anyone else may, as the joint solution has it."""
+    s = weighed.solution
+    full = {c: joint.likelihood(weighed.known[c], s.fits[g, c], s.unknown_rate[c]) for c in s.shares[g]}
+    return {c: weight * s.others[g][c] for c, weight in full.items()}
+
+
+def _weigh_again(weighed: Weighed, silences: list[int]) -> dict[int, _Again]:
+    """All that the waterfalls of these silences need, in one sweep."""
+    s = weighed.solution
+    asked: list[tuple[int, float, dict[int, float]]] = []
+    for g in silences:
+        bare = [(weighed.known[c], s.fits[g, c], s.unknown_rate[c], c) for c in s.shares[g]]
+        asked.append((g, 1.0, {}))
+        for options in ({"with_length": False, "with_name": False}, {"with_name": False}, {}):
+            asked.append((g, 1.0, {c: joint.likelihood(k, fit, rate, **options) for k, fit, rate, c in bare}))
+        full, odds = _likelihoods(weighed, g), s.odds(g, weighed.silents[g])
+        asked += [(g, odds, {k: w for k, w in full.items() if k != c}) for c in _leaned_on(weighed, g)]
+    own = [weighed.silents[g].silence for g, _, _ in asked]
+    likelihoods = np.array([w for _, _, weights in asked for w in weights.values()])
+    sums = Together(own, [list(weights) for _, _, weights in asked]).weigh(
+        np.array([o for _, o, _ in asked]), likelihoods
+    )
+    blind = Together([weighed.silents[g].silence for g in silences], [()] * len(silences), is_blind=True)
+    in_blind = blind.weigh(np.ones(len(silences)), np.zeros(0))
+    bits = [factors.ratio_bits(float(t), float(o)) for t, o in zip(sums.trip, sums.other, strict=True)]
+    odds_of = np.array([o for _, o, _ in asked])
+    p = odds_of * sums.trip / (sums.other + odds_of * sums.trip)
+    found, at = {}, 0
+    for n, g in enumerate(silences):
+        calls = _leaned_on(weighed, g)
+        first = factors.ratio_bits(float(in_blind.trip[n]), float(in_blind.other[n]))
+        without = dict(zip(calls, p[at + 4 : at + 4 + len(calls)].tolist(), strict=True))
+        unseen, pictures, length, name_read = bits[at : at + 4]
+        found[g] = _Again(first, unseen, pictures, length, name_read, without)
+        at += 4 + len(calls)
+    return found
+
+
+def _leaned_on(weighed: Weighed, g: int) -> list[int]:
+    return [c for c, share in sorted(weighed.solution.shares[g].items()) if share >= WEAKEST_FROM_SHARE]
+
+
+def _waterfall(weighed: Weighed, g: int, again: _Again) -> tuple[list[Factor], float, histories.Verdict]:
     """The factors of a trip, each as the change it makes, and their sum in bits.
 
     The order is fixed: what is known before the silence is looked at, then time and reach, then pictures without and with length
@@ -134,21 +198,7 @@ def _waterfall(weighed: Weighed, g: int) -> tuple[list[Factor], float, histories
         *weighed.fixed[g],
     ]
     silence, shares = silent.silence, s.shares[g]
-
-    def bits(verdict: histories.Verdict) -> float:
-        return factors.ratio_bits(verdict.trip, verdict.other)
-
-    def weights(*, with_length: bool, with_name: bool, with_room: bool = False) -> dict[int, float]:
-        return {
-            c: joint.likelihood(
-                weighed.known[c], s.fits[g, c], s.unknown_rate[c], with_length=with_length, with_name=with_name
-            )
-            * (s.others[g][c] if with_room else 1.0)
-            for c in shares
-        }
-
-    blind = bits(silence.weigh(odds=1.0, likelihoods={}, blind=True))
-    unseen = bits(silence.weigh(odds=1.0, likelihoods={}))
+    blind, unseen = again.blind, again.unseen
     looked = len(silence.places[0].looks)
     hours = silence.end_h
     steps.append(
@@ -162,23 +212,17 @@ def _waterfall(weighed: Weighed, g: int) -> tuple[list[Factor], float, histories
     steps.append(Factor("pictures_without_it", unseen - blind, f"{looked} pictures of the port in that time"))
     before = unseen
     named = [weighed.call_ids[c] for c in sorted(shares)]
-    for name, options, text in (
-        (
-            "pictures",
-            {"with_length": False, "with_name": False},
-            f"calls that it may have made: {', '.join(named) or 'none'}",
-        ),
-        ("length", {"with_length": True, "with_name": False}, "lengths measured against its own"),
-        ("name_read", {"with_length": True, "with_name": True}, "names read in pictures"),
+    for name, after, text in (
+        ("pictures", again.pictures, f"calls that it may have made: {', '.join(named) or 'none'}"),
+        ("length", again.length, "lengths measured against its own"),
+        ("name_read", again.name_read, "names read in pictures"),
     ):
-        after = bits(silence.weigh(odds=1.0, likelihoods=weights(**options))) if shares else unseen
         detail = _details(weighed, g, name)
         steps.append(Factor(name, after - before, f"{text}{': ' + detail if detail else ''}"))
         before = after
-    verdict = silence.weigh(
-        odds=s.odds(g, silent), likelihoods=weights(with_length=True, with_name=True, with_room=True), count_calls=True
-    )
-    steps.append(Factor("competition", bits(verdict) - before, "other ships that may have made the same calls"))
+    verdict = silence.weigh(odds=s.odds(g, silent), likelihoods=_likelihoods(weighed, g), count_calls=True)
+    joined = factors.ratio_bits(verdict.trip, verdict.other)
+    steps.append(Factor("competition", joined - before, "other ships that may have made the same calls"))
     steps, total = factors.waterfall(steps)
     return steps, total, verdict
 
@@ -226,7 +270,7 @@ def _row(
     calls: pd.DataFrame,
     stops: pd.DataFrame,
     route: Route,
-    verdict: histories.Verdict,
+    again: _Again,
 ) -> tuple[dict[str, object], list[dict[str, object]]]:
     """One row of `round_trips` and its evidence."""
     gap_id = weighed.gap_ids[g]
@@ -277,7 +321,7 @@ def _row(
         "needs_kn": near["needs_kn"],
         "slack_h": near["slack_h"],
         "alternatives": _alternatives(p, others),
-        "weakest_link": _weakest(weighed, g, steps, bits),
+        "weakest_link": _weakest(weighed, again, steps, bits),
         "containers_low": min(loads) if loads else None,
         "containers_high": max(loads) if loads else None,
         "because": because,
@@ -346,7 +390,7 @@ def _alternatives(p: float, others: pd.DataFrame | None) -> str:
     return f"{', '.join(parts)}; none of these ports {(1 - p) * 0.5:.2f} (shared by time to spare, not by evidence)"
 
 
-def _weakest(weighed: Weighed, g: int, steps: list[Factor], bits: float) -> str:
+def _weakest(weighed: Weighed, again: _Again, steps: list[Factor], bits: float) -> str:
     """What moves the probability most when it is taken away: a factor, or all pictures of one call."""
     p = factors.probability(bits)
     options: list[tuple[float, str]] = []
@@ -354,17 +398,7 @@ def _weakest(weighed: Weighed, g: int, steps: list[Factor], bits: float) -> str:
         if f.name in ("prior", "competition", "pictures", "time_and_reach", "number_of_calls") or f.bits <= 0:
             continue
         options.append((factors.probability(round(bits - f.bits, 3)), f"{f.name.replace('_', ' ')} ({f.because})"))
-    s, silent = weighed.solution, weighed.silents[g]
-    odds = s.odds(g, silent)
-    full = {
-        c: joint.likelihood(weighed.known[c], s.fits[g, c], s.unknown_rate[c]) * s.others[g][c] for c in s.shares[g]
-    }
-    for c, share in sorted(s.shares[g].items()):
-        if share < 0.05:
-            continue
-        verdict = silent.silence.weigh(odds=odds, likelihoods={k: w for k, w in full.items() if k != c})
-        without = odds * verdict.trip / (verdict.other + odds * verdict.trip)
-        options.append((without, f"the pictures of call {weighed.call_ids[c]}"))
+    options += [(p_then, f"the pictures of call {weighed.call_ids[c]}") for c, p_then in again.without.items()]
     if not options:
         return "nothing in particular: it rests on the level of the trade and on reach alone"
     lowest, what = min(options, key=lambda o: (o[0], o[1]))

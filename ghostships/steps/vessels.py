@@ -1,4 +1,4 @@
-"""Positions and registry -> vessels: what each ship said of itself, and which lists name it.
+"""Static data and registry -> vessels: what each ship said of itself, and which lists name it.
 
 Everything here is what was sent or listed, and it may be wrong or a lie: names and numbers are untrusted text. Of several values
 the one sent most often is shown, the others are listed; nothing is merged.
@@ -23,14 +23,14 @@ _NOTES = {
 
 
 def describe(
-    positions: pl.DataFrame,
+    statics: pl.DataFrame,
     registry: pd.DataFrame,
     *,
     segments: pl.DataFrame | None = None,
     vessel_class: Callable[[int | None], str] | None = None,
     fastest_kn: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
-    """Say who each ship claims to be.
+    """Say who each ship claims to be, from the days' static data (`tables.STATICS`).
 
     One row per `vessel_key` (`tables.VESSELS`). A list names a ship when the IMO number, the MMSI or the whole name agrees (case,
     accents, spaces and punctuation aside); the hit says by which. `segments` and `vessel_class` (`clean.vessel_class`) add what
@@ -38,20 +38,20 @@ def describe(
     names never link two ships.
     """
     ships = (
-        positions.group_by("vessel_key")
+        statics.group_by("vessel_key")
         .agg(
             pl.col("mmsi").max(),
-            first_heard_utc=pl.col("time_utc").min(),
-            last_heard_utc=pl.col("time_utc").max(),
+            first_heard_utc=pl.col("first_utc").min(),
+            last_heard_utc=pl.col("last_utc").max(),
             ais_class=pl.col("ais_class").min(),
             all_mmsi=pl.col("mmsi").drop_nulls().unique().sort().cast(pl.String),
         )
         .sort("vessel_key")
     )
-    imo, names = _values(positions, "imo"), _values(positions, "vessel_name")
-    call_signs, types = _values(positions, "call_sign"), _values(positions, "ship_type")
-    lengths, destinations = _values(positions, "length_m"), _values(positions, "destination")
-    draughts = _draughts(positions)
+    imo, names = _values(statics, "imo"), _values(statics, "vessel_name")
+    call_signs, types = _values(statics, "call_sign"), _values(statics, "ship_type")
+    lengths, destinations = _values(statics, "length_m"), _values(statics, "destination")
+    draughts = _draughts(statics)
     lookup = _Registry(registry)
     notes = _notes(ships, imo, segments, vessel_class)
     rows: list[dict[str, object]] = []
@@ -94,29 +94,29 @@ def normalised(name: str) -> str:
     return "".join(letter for letter in plain if letter.isalnum())
 
 
-def _values(positions: pl.DataFrame, column: str) -> dict[str, list]:  # type: ignore[type-arg]
+def _values(statics: pl.DataFrame, column: str) -> dict[str, list]:  # type: ignore[type-arg]
     """What each ship sent in a column, most often first, the smaller value where two were sent equally often."""
     counted = (
-        positions.filter(pl.col(column).is_not_null())
+        statics.filter(pl.col(column).is_not_null())
         .group_by("vessel_key", column)
-        .len()
-        .sort("vessel_key", "len", column, descending=[False, True, False])
+        .agg(pl.col("n_messages").sum())
+        .sort("vessel_key", "n_messages", column, descending=[False, True, False])
         .group_by("vessel_key", maintain_order=True)
         .agg(pl.col(column))
     )
     return dict(counted.iter_rows())
 
 
-def _draughts(positions: pl.DataFrame) -> dict[str, list[str]]:
+def _draughts(statics: pl.DataFrame) -> dict[str, list[str]]:
     """Draughts of each ship in the order first sent, with the day."""
     first = (
-        positions.filter(pl.col("draught_m").is_not_null())
+        statics.filter(pl.col("draught_m").is_not_null())
         .group_by("vessel_key", "draught_m")
-        .agg(pl.col("time_utc").min())
-        .sort("vessel_key", "time_utc", "draught_m")
+        .agg(pl.col("first_utc").min())
+        .sort("vessel_key", "first_utc", "draught_m")
     )
     out: dict[str, list[str]] = defaultdict(list)
-    for key, draught, time in first.select("vessel_key", "draught_m", "time_utc").iter_rows():
+    for key, draught, time in first.select("vessel_key", "draught_m", "first_utc").iter_rows():
         out[key].append(f"{draught:.1f} ({time:%Y-%m-%d})")
     return dict(out)
 

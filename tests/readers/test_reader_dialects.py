@@ -215,7 +215,7 @@ def test_the_page_on_dialects_lists_every_rule(pytestconfig: pytest.Config) -> N
     listed = set(re.findall(r"`([a-z_]+)`", page.split("## Rules of rows")[1]))
     code = "".join(
         (pytestconfig.rootpath / "ghostships" / "readers" / f"{name}.py").read_text(encoding="utf-8")
-        for name in ("ais", "jsonl", "messages", "nmea", "text", "times")
+        for name in ("ais", "delimited", "jsonl", "messages", "nmea", "text", "times")
     )
     known = set(re.findall(r'(?:lit\(|reject\(row, |rule = |\(row, |odd\[|\d\), |return \[\], \w+, )"([a-z_]+)"', code))
     known |= set(re.findall(r'"([a-z_]+)" if ', code)) & listed | set(re.findall(r'else "([a-z_]+)"', code)) & listed

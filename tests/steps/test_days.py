@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from messages import SIM_B, at, hourly, messages
 from polars.testing import assert_frame_equal
 
-from ghostships import sea, tables
+from ghostships import sea, statics, tables
 from ghostships.steps import days
 
 _MESSAGE = st.tuples(
@@ -138,3 +138,105 @@ def test_days_that_overlap_are_a_bug_not_data() -> None:
     hours = days.summarise(hourly(range(3)))
     with pytest.raises(AssertionError):
         days.merge([hours, hours])
+
+
+@settings(max_examples=50)
+@given(st.lists(_MESSAGE, min_size=1, max_size=60), st.integers(0, 99))
+def test_hours_of_messages_and_of_positions_are_the_same(drawn: list, seed: int) -> None:  # type: ignore[type-arg]
+    """A day sums up its messages, a cut its positions: a ship must have the same hours either way, whatever it said of itself."""
+    classes = ["A", "B", None]
+    positions = _world(drawn).with_columns(
+        ais_class=pl.Series([classes[k % 3] for k in range(len(drawn))], dtype=pl.String),
+        sog_kn=pl.Series([float(k * 7 % 70) for k in range(len(drawn))]),
+    )
+    messages_of, contents = statics.part(positions.sample(fraction=1, shuffle=True, seed=seed))
+    made = days.make(messages_of, contents)
+    kept = statics.join(made.messages, contents)
+    assert_frame_equal(made.hours, days.summarise(kept))
+    assert made.lost.is_empty()
+    assert made.hours["n_messages"].sum() == len(kept) == len(positions) - sum(made.duplicates.values())
+
+
+def test_an_hour_worked_by_hand() -> None:
+    """Two messages of ten minutes to and after the hour, one without a place: every column of the two rows that they make."""
+    sent = messages((9.75, 42.0, 132.0), (9.90,), (10.0, 42.05, 132.0), (10.25, 42.05, 132.0), mmsi=SIM_B)
+    sent = sent.with_columns(sog_kn=pl.Series([12.0, None, 75.0, 0.4]), ais_class=pl.Series(["B", None, "A", "B"]))
+    before, after = days.make(*statics.part(sent)).hours.iter_rows(named=True)
+    assert before == {
+        "vessel_key": f"mmsi:{SIM_B}",
+        "mmsi": SIM_B,
+        "hour_utc": at(9),
+        "n_messages": 2,
+        "n_positions": 1,
+        "n_moving": 1,
+        "first_heard_utc": at(9.75),
+        "last_heard_utc": at(9.90),
+        "first_utc": at(9.75),
+        "first_lat_deg": 42.0,
+        "first_lon_deg": 132.0,
+        "first_source": "ffffffffffff:1",
+        "last_utc": at(9.75),
+        "last_lat_deg": 42.0,
+        "last_lon_deg": 132.0,
+        "last_source": "ffffffffffff:2",
+        "cell": sea.cell(42.0, 132.0),
+        # The step into the next hour is told by the two rows; a speed of 75 kn is not believed, 0.4 kn is no way under way.
+        "max_step_kn": None,
+        "ais_class": "B",
+        "fastest_kn": 12.0,
+    }
+    assert (after["n_messages"], after["n_positions"], after["n_moving"]) == (2, 2, 1)
+    assert (after["first_heard_utc"], after["last_heard_utc"]) == (at(10), at(10.25))
+    assert (after["max_step_kn"], after["fastest_kn"], after["ais_class"]) == (0.0, None, "A")
+    assert (after["first_source"], after["last_source"]) == ("ffffffffffff:3", "ffffffffffff:4")
+
+
+def test_of_messages_that_say_the_same_that_of_the_smallest_source_is_kept() -> None:
+    """Which file a row came from may not hang on which was read first: smallest hash, then smallest row. What differs in anything
+    but the source stays, in order of place."""
+    same = messages((1, 42.0, 132.0), (1, 42.0, 132.0), (1, 42.0, 132.0))
+    sources = pl.DataFrame({"source_file": ["b" * 12, "a" * 12, "a" * 12], "source_row": [1, 9, 3]})
+    same = pl.concat([same.drop(sources.columns), sources.cast({"source_row": pl.Int64})], how="horizontal")
+    other = messages((1, 41.0, 132.0), (1,), (2, 42.0, 132.0), row=50)
+    faster = messages((1, 42.0, 132.0), row=90, sog_kn=3.0)
+    every = pl.concat([same.select(other.columns), other, faster])
+    for seed in range(5):
+        packed, contents = statics.part(every.sample(fraction=1, shuffle=True, seed=seed))
+        settled, duplicates = days.settle(packed)
+        assert duplicates == {"a" * 12: 1, "b" * 12: 1}
+        kept = statics.join(settled, contents)
+        assert kept.select("source_file", "source_row").rows() == [
+            ("f" * 12, 50),
+            ("a" * 12, 3),
+            ("f" * 12, 90),
+            ("f" * 12, 51),
+            ("f" * 12, 52),
+        ]
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 2), st.sampled_from([None, 41.0, 42.0]), st.sampled_from("abc")),
+        max_size=25,
+    ),
+    st.integers(0, 99),
+)
+def test_settling_keeps_one_of_each_whatever_the_order(drawn: list, seed: int) -> None:  # type: ignore[type-arg]
+    """The plain rule, said again with a dictionary."""
+    parts = [
+        messages((minute,) if lat is None else (minute, lat, 132.0), mmsi=SIM_B + ship, row=n + 1).with_columns(
+            source_file=pl.lit(letter * 12)
+        )
+        for n, (minute, ship, lat, letter) in enumerate(drawn)
+    ]
+    every = pl.concat([hourly([]), *parts])
+    first: dict[object, tuple[object, ...]] = {}
+    for row in sorted(every.rows(named=True), key=lambda r: (r["source_file"], r["source_row"])):
+        first.setdefault((row["mmsi"], row["time_utc"], row["lat_deg"]), (row["source_file"], row["source_row"]))
+    packed, contents = statics.part(every.sample(fraction=1, shuffle=True, seed=seed))
+    settled, duplicates = days.settle(packed)
+    kept = statics.join(settled, contents)
+    assert sorted(kept.select("source_file", "source_row").rows()) == sorted(first.values())
+    assert sum(duplicates.values()) == len(drawn) - len(first)
+    assert_frame_equal(kept, kept.sort("mmsi", *days.ORDER, nulls_last=True))

@@ -11,6 +11,7 @@ from messages import SIM_B, at, messages, river
 
 from ghostships import routes
 from ghostships.steps import draughts, gaps
+from ghostships.traffic import Traffic
 
 ROUTE = routes.load()
 SILENT_FROM, SILENT_TO = 300.0, 340.0
@@ -19,8 +20,13 @@ HERE = (42.0, 132.0)
 
 def sent(*draught_at: tuple[float, float], mmsi: int | None = None) -> pl.DataFrame:
     """Static messages: (hours, draught)."""
-    said = {} if mmsi is None else {"mmsi": mmsi}
-    return pl.concat([messages((hours,), draught_m=metres, **said) for hours, metres in draught_at])  # type: ignore[arg-type]
+    whose = {} if mmsi is None else {"mmsi": mmsi}
+    return pl.concat([messages((hours,), draught_m=m, row=n + 1, **whose) for n, (hours, m) in enumerate(draught_at)])  # type: ignore[arg-type]
+
+
+def said(positions: pl.DataFrame) -> pl.DataFrame:
+    """What the days keep of these messages."""
+    return Traffic.of_positions(positions).statics
 
 
 def silences(*, now_h: float = 700.0) -> pd.DataFrame:
@@ -39,7 +45,7 @@ def two() -> pd.DataFrame:
 
 def around(two: pd.DataFrame, positions: pl.DataFrame) -> tuple[float, float]:
     """Before and after the closed gap."""
-    rows = draughts.around(two, positions).set_index("gap_id")
+    rows = draughts.around(two, said(positions)).set_index("gap_id")
     assert sorted(rows.index) == sorted(two["gap_id"])
     closed = two.loc[~two["is_open"].astype(bool), "gap_id"].item()
     return rows.at[closed, "before_m"], rows.at[closed, "after_m"]
@@ -71,30 +77,36 @@ def test_another_ship_says_nothing_about_this_one(two: pd.DataFrame) -> None:
 def test_an_open_silence_has_no_after(two: pd.DataFrame) -> None:
     """It has not come back: the value before it is known, the one after is not, even if rows of the future slip through."""
     open_id = two.loc[two["is_open"].astype(bool), "gap_id"].item()
-    row = draughts.around(two, sent((341, 7.2), (600, 9.9))).set_index("gap_id").loc[open_id]
+    row = draughts.around(two, said(sent((341, 7.2), (600, 9.9)))).set_index("gap_id").loc[open_id]
     assert row["before_m"] == 7.2
     assert row["after_m"] != row["after_m"]
 
 
 def test_without_any_draught_every_gap_still_has_its_row(two: pd.DataFrame) -> None:
     """Plain exports have no draught column at all."""
-    rows = draughts.around(two, messages((300, *HERE)))
+    rows = draughts.around(two, said(messages((300, *HERE))))
     assert sorted(rows["gap_id"]) == sorted(two["gap_id"])
     assert rows[["before_m", "after_m"]].isna().all().all()
 
 
 def test_without_a_gap_there_is_no_row(two: pd.DataFrame) -> None:
     """Nothing in, nothing out."""
-    assert draughts.around(two.iloc[:0], sent((299, 6.1))).empty
+    assert draughts.around(two.iloc[:0], said(sent((299, 6.1)))).empty
+
+
+HEARD = [*range(301), *range(340, 700)]
+"""Hours at which something may be sent: a message inside the silence would have ended it."""
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 699), st.integers(10, 200)), max_size=12, unique_by=lambda x: x[0]), st.randoms()
+    st.lists(st.tuples(st.sampled_from(HEARD), st.integers(10, 200)), max_size=12, unique_by=lambda x: x[0]),
+    st.randoms(),
 )
 def test_it_is_the_last_before_and_the_first_after_whatever_the_order(
     draughts_sent: list[tuple[int, int]], random: object
 ) -> None:
-    """The plain rule, said again with max and min over a list; rows in any order."""
+    """The plain rule, said again with max and min over a list; rows in any order. Days keep only the first and last time of each
+    value, which is enough: a silence from one day to another has no value of the same day on its other side."""
     random.shuffle(draughts_sent)  # type: ignore[attr-defined]
     before = [x for x in draughts_sent if SILENT_FROM - 240 <= x[0] <= SILENT_FROM]
     after = [x for x in draughts_sent if SILENT_TO <= x[0] <= SILENT_TO + 240]
@@ -102,6 +114,28 @@ def test_it_is_the_last_before_and_the_first_after_whatever_the_order(
     positions = sent(*((h, m / 10) for h, m in draughts_sent)) if draughts_sent else messages((300, *HERE))
     found = around(TWO, positions)
     assert tuple(None if x != x else x for x in found) == wanted
+
+
+@pytest.mark.parametrize(
+    ("before_and_after", "expected"),
+    [
+        (((2, 6.0), (5, 6.0), (13, 7.0), (20, 7.0)), (6.0, 7.0)),
+        (((2, 6.0), (4, 5.5), (13, 7.0), (20, 6.0)), (6.0, 7.0)),
+        (((2, 6.0), (4, 5.5), (13, 5.5), (20, 6.0)), (5.5, 5.5)),
+    ],
+)
+def test_within_one_day_the_value_that_may_have_been_nearest_counts(
+    before_and_after: tuple[tuple[float, float], ...], expected: tuple[float, float]
+) -> None:
+    """A silence from 5 to 13 h, heard with draughts on both sides on the same day. A day keeps when each value was sent first and
+    last, not every time: a value on both sides reaches up to the silence for all anybody can tell, and of two of those the one
+    that began last, and the one that ended first, is taken. Values on one side only are told apart exactly."""
+    positions = messages(*((h, *HERE) for h in (0, 5, 13, 20)), row=100)
+    segments, hours = river(positions)
+    found = gaps.find(hours, segments, min_gap_h=8, as_of_utc=at(20), route=ROUTE)
+    assert len(found) == 1
+    row = draughts.around(found, said(sent(*before_and_after))).iloc[0]
+    assert (row.before_m, row.after_m) == expected
 
 
 TWO = silences()

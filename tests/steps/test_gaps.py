@@ -182,7 +182,7 @@ def test_suez_has_the_143_silences_counted_by_hand(shared: Path) -> None:
     """22 287 fixes, 143 pairs at least 6 h apart, two of them exactly 6 h (README of the shared data)."""
     positions = suez(shared)
     found, hours = river(positions)
-    silences = gaps.find(hours, found, min_gap_h=6, as_of_utc=clean.as_of(positions), route=ROUTE)
+    silences = gaps.find(hours, found, min_gap_h=6, as_of_utc=clean.as_of(hours), route=ROUTE)
     closed = silences[~silences["is_open"]]
     assert len(closed) == 143
     assert (closed["duration_h"] == 6.0).sum() == 2

@@ -12,11 +12,12 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from messages import SIM_A, SIM_B, messages
 
 from ghostships import routes
 from ghostships.routes import Port
 from ghostships.sea import Sea
-from ghostships.steps import reach
+from ghostships.steps import days, reach
 from ghostships.tables import GAPS, REACH, check, to_pandas
 from ghostships.units import KM_PER_NM
 
@@ -304,27 +305,38 @@ def test_najin_fits_a_two_day_silence_off_dunay_and_busan_does_not(real_sea: Sea
     assert out.set_index("port").loc[busan.id, "verdict"] == "unknown"
 
 
-def reports(key: str, speeds: list[float | None]) -> pl.DataFrame:
-    return pl.DataFrame(
-        {"vessel_key": [key] * len(speeds), "sog_kn": speeds}, schema={"vessel_key": pl.String, "sog_kn": pl.Float64}
-    )
+def hours_of(mmsi: int, *speeds: list[float | None]) -> pl.DataFrame:
+    """A ship heard hour by hour, each with these reports of speed."""
+    sent = [((hour + n / 60, 42.0, 132.0), kn) for hour, own in enumerate(speeds) for n, kn in enumerate(own)]
+    rows = messages(*(one for one, _ in sent), mmsi=mmsi)
+    return days.summarise(rows.with_columns(sog_kn=pl.Series([kn for _, kn in sent], dtype=pl.Float64)))
 
 
-def test_top_speed_is_the_98th_percentile_of_reports_under_way() -> None:
-    """101 reports of 5.0 to 15.0 kn: the 98th percentile is 14.8; moored hours, gusts of noise and nulls change nothing."""
+def test_top_speed_is_the_98th_percentile_of_the_fastest_of_each_hour_under_way() -> None:
+    """101 hours with a fastest report of 5.0 to 15.0 kn: the 98th percentile is 14.8. Slower reports of the same hours, hours
+    moored, gusts of noise and nulls change nothing. By hour and not by message, because a day in memory is its hours, and a ship
+    that reports every ten seconds at full speed and every three minutes at anchor is not faster for it."""
     steps = [5 + i / 10 for i in range(101)]
-    noise: list[float | None] = [0.0, 0.1, 2.9, None, float("nan"), 85.0, 102.2]
-    plain, noisy = reach.speeds(reports("a", list(steps))), reach.speeds(reports("a", [*steps, *(noise * 20)]))
-    assert plain["a"] == pytest.approx(14.8)
-    assert noisy["a"] == plain["a"]
+    noise: list[float | None] = [0.0, 0.1, 2.9, None, 60.1, 85.0, 102.2]
+    plain = reach.speeds(hours_of(SIM_A, *([kn] for kn in steps)))
+    slower = reach.speeds(hours_of(SIM_A, *([3.0, kn, 4.0] for kn in steps)))
+    noisy = reach.speeds(hours_of(SIM_A, *([kn, *noise] for kn in steps), *([kn] for kn in noise * 20)))
+    key = f"mmsi:{SIM_A}"
+    assert plain[key] == slower[key] == noisy[key] == pytest.approx(14.8)
 
 
-def test_fifty_reports_are_enough_and_forty_nine_are_not() -> None:
-    """Too few reports are no knowledge: null, and the caller's default takes over. Ships never under way are listed too."""
-    frame = pl.concat([reports("c", [0.0] * 90), reports("b", [10.0] * 49), reports("a", [10.0] * 50)])
+def test_ten_hours_under_way_are_enough_and_nine_are_not() -> None:
+    """Too few hours are no knowledge, however many reports they hold: null, and the caller's default takes over. Ships never
+    under way are listed too."""
+    ten, nine, never = (
+        hours_of(SIM_A, *[[10.0]] * 10),
+        hours_of(SIM_B, *[[10.0] * 50] * 9),
+        hours_of(SIM_B + 1, *[[0.0]] * 90),
+    )
+    frame = pl.concat([never, nine, ten])
     out = reach.speeds(frame)
-    assert out.index.tolist() == ["a", "b", "c"]
-    assert out["a"] == 10.0
-    assert out[["b", "c"]].isna().all()
-    pd.testing.assert_series_equal(out, reach.speeds(frame.lazy().reverse()))
+    assert out.index.tolist() == [f"mmsi:{m}" for m in (SIM_A, SIM_B, SIM_B + 1)]
+    assert out.iloc[0] == 10.0
+    assert out.iloc[1:].isna().all()
+    pd.testing.assert_series_equal(out, reach.speeds(frame.reverse()))
     assert reach.speeds(frame.clear()).empty

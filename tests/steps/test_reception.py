@@ -38,7 +38,9 @@ def _ship(*silences: range, lat: float = 42.5, lon: float = 132.5) -> pl.DataFra
     return messages(*((h + 0.5, lat, lon) for h in range(LAST_H) if not any(h in s for s in silences)))
 
 
-def _judge(positions: pl.DataFrame, *, scope: str = "area", fastest_kn: float = 12.0) -> pd.DataFrame:
+def _judge(
+    positions: pl.DataFrame, *, scope: str = "area", fastest_kn: float = 12.0, unobserved: tuple[range, ...] = ()
+) -> pd.DataFrame:
     found, hours = river(positions)
     silences = gaps.find(hours, found, min_gap_h=6, as_of_utc=at(LAST_H), route=ROUTE)
     policy = {
@@ -47,8 +49,9 @@ def _judge(positions: pl.DataFrame, *, scope: str = "area", fastest_kn: float = 
         "as_of_utc": at(LAST_H),
         "fastest_kn": dict.fromkeys(silences["vessel_key"], fastest_kn),
     }
-    learned = reception.learn(hours, silences, waters=SEA, **policy)  # type: ignore[arg-type]
-    judged = reception.judge(silences, learned, scope=scope, **policy)  # type: ignore[arg-type]
+    spans = tuple((at(span.start), at(span.stop)) for span in unobserved)
+    learned = reception.learn(hours, silences, waters=SEA, unobserved=spans, **policy)  # type: ignore[arg-type]
+    judged = reception.judge(silences, learned, scope=scope, unobserved=spans, **policy)  # type: ignore[arg-type]
     return silences.drop(columns=["expected_heard", "p_off", "n_other_ships_heard", "state"]).merge(judged, on="gap_id")
 
 
@@ -179,3 +182,46 @@ def test_four_ships_heard_by_satellite_cannot_be_called_dark(shared: Path) -> No
     learned = reception.learn(hours, silences, min_gap_h=6, route=ROUTE, as_of_utc=None, waters=SEA)
     judged = reception.judge(silences, learned, min_gap_h=6, route=ROUTE, scope="area", as_of_utc=None)
     assert judged["p_off"].isna().all()
+
+
+def test_the_least_over_spans_is_the_plain_minimum() -> None:
+    """For whoever trusts E: the quick way to the quietest cell of every hour is the minimum over all cells within reach."""
+    rng = np.random.default_rng(7)
+    for _ in range(50):
+        n, m = int(rng.integers(1, 60)), int(rng.integers(0, 40))
+        first = rng.integers(0, n, m)
+        last = np.minimum(first + rng.integers(0, n, m), n - 1)
+        values = rng.random(m) * (rng.random(m) < 0.8)
+        plain = [
+            min((v for v, a, b in zip(values, first, last, strict=True) if a <= h <= b), default=0.0) for h in range(n)
+        ]
+        assert reception._least(values, first, last, n).tolist() == plain
+
+
+def test_hours_that_a_source_left_out_are_never_dark() -> None:
+    """A delivery that did not come is not a ship that switched off: the silence is void, and says why. For the night watch."""
+    told = _mine(_judge(pl.concat([_fleet(), _ship(range(100, 124))]), unobserved=(range(96, 120),)))
+    assert told["state"] == "void"
+    assert pd.isna(told["p_off"])
+    assert (
+        "a source delivered nothing for 20.5 of the 24.5 hours" in told["because"]
+        or "20.5 of the 25.0" in told["because"]
+    )
+
+
+def test_a_silence_longer_than_what_was_left_out_is_judged_by_the_rest() -> None:
+    """Two of three silent days were delivered: in those it should have been heard, in the missing one nobody expects it."""
+    day = range(96, 120)
+    whole = _mine(_judge(pl.concat([_fleet(), _ship(range(96, 168))])))
+    rest = _mine(_judge(pl.concat([_fleet(), _ship(range(96, 168))]), unobserved=(day,)))
+    assert rest["state"] == "closed"
+    assert whole["expected_heard"] - rest["expected_heard"] == pytest.approx(24, abs=1.5)
+    assert rest["p_off"] > 0.5
+
+
+def test_a_span_elsewhere_changes_nothing_about_a_silence() -> None:
+    """What was not delivered last month says nothing about this one."""
+    positions = pl.concat([_fleet(), _ship(range(150, 174))])
+    plain, other = _mine(_judge(positions)), _mine(_judge(positions, unobserved=(range(20, 44),)))
+    assert plain["state"] == other["state"] == "closed"
+    assert other["expected_heard"] == pytest.approx(plain["expected_heard"], abs=0.5)

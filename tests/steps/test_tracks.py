@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+from datetime import UTC, datetime, timedelta
+
+import geopandas
 import numpy as np
 import polars as pl
 import pytest
@@ -90,3 +94,30 @@ def test_a_silence_of_the_policy_ends_a_stay(silence_h: int, n_stays: int) -> No
     hours = [*range(5), *range(4 + silence_h, 10 + silence_h)]
     found = tracks.stops(river(hourly(hours, lat=PORT.lat_deg, lon=PORT.lon_deg))[1], ROUTE)
     assert len(found) == n_stays
+
+
+def test_thinned_lines_are_those_of_the_published_generalizer() -> None:
+    """For whoever knows movingpandas: all lines thinned at once keep the points that its Douglas and Peucker keeps one by one."""
+    rng = np.random.default_rng(3)
+    n, start = 400, datetime(2026, 1, 1, tzinfo=UTC)
+    times = [start + timedelta(minutes=30 * i) for i in range(n)]
+    lat, lon = 42 + np.cumsum(rng.normal(0, 0.01, n)), 131 + np.cumsum(rng.normal(0, 0.01, n))
+    both = {"utc": times, "lat_deg": lat, "lon_deg": lon}
+    hours = pl.DataFrame(
+        {f"{end}_{name}": values[k::2] for k, end in enumerate(("first", "last")) for name, values in both.items()}
+    ).with_columns(vessel_key=pl.lit("mmsi:1"), segment_id=pl.lit("S-1"))
+    thin = tracks.simplify(hours, tolerance_deg=0.02, min_gap_h=6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import movingpandas
+
+        whole = tracks._points(hours, min_gap_h=6, grain_deg=0.01).to_pandas()
+        frame = geopandas.GeoDataFrame(
+            whole[["time_utc"]],
+            geometry=geopandas.points_from_xy(whole["lon_deg"], whole["lat_deg"]),
+            crs="EPSG:4326",
+        ).set_index(whole["time_utc"].dt.tz_localize(None))
+        line = movingpandas.Trajectory(frame, traj_id=1)
+        expected = movingpandas.DouglasPeuckerGeneralizer(line).generalize(tolerance=0.02).df["time_utc"]
+    assert 2 < len(expected) < len(whole)
+    assert set(thin["time_utc"]) == set(expected)

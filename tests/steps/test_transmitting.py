@@ -14,6 +14,7 @@ from messages import SIM_A, SIM_B, at, messages, river
 
 from ghostships import routes, sea, tables
 from ghostships.steps import transmitting, vessels
+from ghostships.traffic import Traffic
 
 ROUTE = routes.load()
 BRACKET_H = 6.0
@@ -51,7 +52,8 @@ def table(*rows: dict[str, object]) -> pd.DataFrame:
 def explain(positions: pl.DataFrame, *rows: dict[str, object]) -> pd.DataFrame:
     """The step under test, after the steps before it."""
     segments, hours = river(positions)
-    fleet = vessels.describe(positions, tables.empty_pandas(tables.REGISTRY), segments=segments)
+    said = Traffic.of_positions(positions).statics
+    fleet = vessels.describe(said, tables.empty_pandas(tables.REGISTRY), segments=segments)
     return transmitting.explain(table(*rows), positions, hours, fleet, route=ROUTE, max_bracket_h=BRACKET_H)
 
 
@@ -206,8 +208,55 @@ def test_of_two_moored_ships_the_nearer_is_never_the_less_likely(
 def test_a_name_read_where_its_transponder_is_not_is_a_contradiction(km: float, is_contradiction: bool) -> None:
     """Read by IMO number at the pier while the same ship transmits from elsewhere at that hour: said aloud, never decided."""
     positions = moored(away(km, km / 2), imo=9_074_729)
-    fleet = vessels.describe(positions, tables.empty_pandas(tables.REGISTRY))
+    fleet = vessels.describe(Traffic.of_positions(positions).statics, tables.empty_pandas(tables.REGISTRY))
     seen = table(sighting("S", 10.0, imo=9_074_729), sighting("OTHER", 10.0, imo=9_111_110))
     told = transmitting.contradictions(seen, positions, fleet, route=ROUTE)
     assert len(told) == int(is_contradiction)
     assert all("sighting S " in sentence and f"mmsi:{SIM_A}" in sentence for sentence in told)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(place, st.integers(1, 7), st.integers(0, 30)), min_size=1, max_size=4),
+    st.lists(st.tuples(place, st.integers(0, 60), st.sampled_from([0, 0, 20])), min_size=1, max_size=4),
+)
+def test_the_positions_that_are_wanted_say_all_that_all_positions_say(
+    ships: list[tuple[tuple[float, float], int, int]], seen: list[tuple[tuple[float, float], int, int]]
+) -> None:
+    """Only some positions are read back from the days: the answers must be those of all of them, neither more nor less. Ships are
+    heard more or less often, some are read by number where they may not be, some pictures have a day and no time."""
+    sent = [
+        messages(
+            *((first + every * k, *where) for k in range(12)), sog_kn=3.0, mmsi=SIM_A + i, row=100 * i, imo=9_074_729
+        )
+        for i, (where, every, first) in enumerate(ships)
+    ]
+    positions = pl.concat(sent)
+    segments, hours = river(positions)
+    heard = Traffic.of_positions(positions)
+    fleet = vessels.describe(heard.statics, tables.empty_pandas(tables.REGISTRY), segments=segments)
+    sightings = table(
+        *(
+            sighting(f"S{i}", at_h, where, lasting_h=lasting, **({"imo": 9_074_729} if i % 2 else {}))
+            for i, (where, at_h, lasting) in enumerate(seen)
+        )
+    )
+    near = {"route": ROUTE, "max_bracket_h": BRACKET_H}
+    wanted = heard.positions(transmitting.wanted(sightings, hours, fleet, **near))
+    by_all, by_wanted = (transmitting.explain(sightings, p, hours, fleet, **near) for p in (positions, wanted))
+    pd.testing.assert_frame_equal(by_wanted, by_all)
+    told, told_by_wanted = (transmitting.contradictions(sightings, p, fleet, route=ROUTE) for p in (positions, wanted))
+    assert told_by_wanted == told
+    assert wanted.join(positions, on="source_row", how="anti").is_empty()
+
+
+def test_few_positions_are_wanted_of_many() -> None:
+    """A month of a hundred ships is not read back for one picture: only who was near, and only about its time."""
+    positions = pl.concat([moored(hours=range(700)), moored(away(400), hours=range(700), mmsi=SIM_B, row=1000)])
+    segments, hours = river(positions)
+    heard = Traffic.of_positions(positions)
+    fleet = vessels.describe(heard.statics, tables.empty_pandas(tables.REGISTRY), segments=segments)
+    windows = transmitting.wanted(table(sighting("S", 300.5)), hours, fleet, route=ROUTE, max_bracket_h=BRACKET_H)
+    wanted = heard.positions(windows)
+    assert wanted["time_utc"].to_list() == [at(h) for h in range(295, 307)]
+    assert wanted["mmsi"].unique().to_list() == [SIM_A]

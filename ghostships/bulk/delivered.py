@@ -1,0 +1,269 @@
+"""One delivered file -> a part for each day it speaks of: ordered, without its own duplicates, written.
+
+    portions --by day--> runs on disk, cut by range of ships --range by range--> in order, once each --> part
+
+Memory holds a block of the file and a range of ships, however long the file: rows wait on the disk.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from ghostships import statics
+from ghostships.bulk import files
+from ghostships.bulk.files import DayFiles, DayWriter, RejectsWriter
+from ghostships.errors import FileRefused
+from ghostships.readers import ais, dialects
+from ghostships.readers.account import PORTION_SCHEMA, FileAccount, Finished, Portion
+from ghostships.readers.text import Refused
+from ghostships.steps import days
+
+FLUSH_ROWS = 500_000
+"""Rows that wait in memory before they go to the disk; about 100 bytes each."""
+RANGE_ROWS = 500_000
+"""Rows that are put in order at once."""
+N_RANGES = 64
+"""Ranges of ships that a run is cut into: a day of 100 M rows has ranges of 1.6 M."""
+
+Progress = Callable[[Path, int, int], None]
+"""Called with a file, and the rows and the bytes of it read so far."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one stream of a delivery says of one day: a whole day, had nothing else been delivered."""
+
+    source_file: str
+    n_rows: int
+    n_duplicates: int
+    files: DayFiles
+
+    @property
+    def day(self) -> date:
+        return self.files.day
+
+    @property
+    def path(self) -> Path:
+        """Its rows (`tables.POSITIONS`), from which the day can be made together with other parts."""
+        return self.files.positions
+
+
+@dataclass(frozen=True)
+class Split:
+    """A delivery, taken apart: one account per stream, parts in order of stream and day; `rejects` if there are any."""
+
+    accounts: list[FileAccount]
+    parts: list[Part]
+    rejects: Path | None
+
+
+def split(path: Path, work: Path, *, wanted: dialects.Dialect | None = None, progress: Progress | None = None) -> Split:
+    """Read one file into the folder `work`, which must be empty.
+
+    A file that cannot be used has an account with `refused` and leaves nothing in `work`.
+    """
+    accounts: list[FileAccount] = []
+    parts: list[Part] = []
+    refused: list[Path] = []
+    try:
+        with ais.streams(path, wanted=wanted) as streams:
+            for number, stream in enumerate(streams):
+                taken = _Taken(path, stream.account, work, number, progress)
+                try:
+                    account, made = taken.finish(taken.drain(stream))
+                    refused += taken.rejects.close()
+                except Refused as refusal:
+                    account, made = replace(stream.account, refused=str(refusal)), []
+                accounts.append(account)
+                parts += made
+    except FileRefused as refusal:
+        # Damage shows at the end of a container: what was read before it is not used.
+        for left in work.iterdir():
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        n_bytes = path.stat().st_size if path.is_file() else 0
+        account = FileAccount(refusal.path, ais.hash_of(path), n_bytes, refused=refusal.message)
+        return Split([account], [], None)
+    return Split(accounts, parts, files.join(refused, work / "rejects.parquet"))
+
+
+class _Taken:
+    """One stream on its way to its parts."""
+
+    def __init__(
+        self,
+        path: Path,
+        account: FileAccount,
+        work: Path,
+        number: int,
+        progress: Progress | None,
+    ) -> None:
+        self.path, self.account, self.work, self.name = path, account, work, f"{number:04d}"
+        self.rejects, self.progress = RejectsWriter(work / f"{self.name}.rejects.parquet"), progress
+        self.source_file = account.sha256[: ais.SOURCE_DIGITS]
+        self.days: dict[date, _Waiting] = {}
+        self.n_waiting = 0
+
+    def drain(self, stream: ais.Stream) -> Finished:
+        """Take every portion; rows wait by day."""
+        given, n_rows = stream.rows(), 0
+        try:
+            while True:
+                portion = next(given)
+                if portion.again:
+                    self.drop()
+                    n_rows = 0
+                    continue
+                n_rows += portion.messages.height + len(portion.rejects)
+                self.take(portion)
+                if self.progress is not None:
+                    self.progress(self.path, n_rows, stream.position())
+        except StopIteration as end:
+            finished: Finished = end.value
+            return finished
+        except BaseException:
+            self.drop()
+            raise
+
+    def take(self, portion: Portion) -> None:
+        """Rows wait in memory until there are many, then on the disk."""
+        if portion.rejects:
+            self.rejects.add(ais.rejects_frame(self.account.sha256, portion.rejects))
+        for day, rows in _by_day(portion.messages):
+            waiting = self.days.setdefault(day, _Waiting(self.work / f"{self.name}-{day}"))
+            waiting.add(rows)
+            self.n_waiting += rows.height
+        if self.n_waiting >= FLUSH_ROWS:
+            for waiting in self.days.values():
+                waiting.flush()
+            self.n_waiting = 0
+
+    def drop(self) -> None:
+        """Forget everything taken so far."""
+        for waiting in self.days.values():
+            waiting.drop()
+        self.days, self.n_waiting = {}, 0
+        self.rejects.drop()
+
+    def finish(self, finished: Finished) -> tuple[FileAccount, list[Part]]:
+        """Write the parts, and close the account with the duplicates found on the way."""
+        parts = [self._part(day, waiting, finished) for day, waiting in sorted(self.days.items())]
+        n = sum(part.n_duplicates for part in parts)
+        account = replace(
+            finished.account, n_accepted=finished.account.n_accepted - n, n_duplicate=finished.account.n_duplicate + n
+        )
+        assert account.is_closed, account
+        assert account.n_accepted == sum(part.n_rows for part in parts), f"{account.path}: rows went astray by day"
+        return account, parts
+
+    def _part(self, day: date, waiting: _Waiting, finished: Finished) -> Part:
+        writer = DayWriter(day, self.work, f"{self.name}-{day}")
+        used = np.unique(finished.numbers[waiting.used()])
+        # Dense numbers for the sets of this day alone.
+        contents = finished.contents.filter(pl.col("said").is_in(pl.Series(used, dtype=statics.SAID).implode())).sort(
+            "said"
+        )
+        contents = contents.with_columns(said=pl.int_range(pl.len(), dtype=statics.SAID))
+        dense = np.searchsorted(used, finished.numbers).astype(np.uint32)
+        for rows in waiting.ranges():
+            numbered = statics.said_again(rows, dense).with_columns(source_file=pl.lit(self.source_file))
+            messages = numbered.select(pl.col(n).cast(t) for n, t in statics.MESSAGES_SCHEMA.items())
+            writer.add(days.make(messages, contents), contents)
+        waiting.drop()
+        made = writer.close()
+        return Part(self.source_file, sum(made.accepted.values()), sum(writer.duplicates.values()), made)
+
+
+def _by_day(messages: pl.DataFrame) -> Iterator[tuple[date, pl.DataFrame]]:
+    if messages.is_empty():
+        return
+    at = messages["time_utc"]
+    first, last = at.min(), at.max()
+    assert isinstance(first, datetime) and isinstance(last, datetime)
+    if first.date() == last.date():
+        yield first.date(), messages
+        return
+    for (day,), rows in messages.group_by(at.dt.date().alias("day"), maintain_order=True):
+        assert isinstance(day, date)
+        yield day, rows
+
+
+@dataclass
+class _Waiting:
+    """Rows of one day: some in memory, the rest in runs on the disk, each cut into the same ranges of ships."""
+
+    folder: Path
+    rows: list[pl.DataFrame] = field(default_factory=list)
+    runs: list[Path] = field(default_factory=list)
+    bounds: pl.Series | None = None
+    _used: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+
+    def add(self, rows: pl.DataFrame) -> None:
+        said = rows["said"].to_numpy()
+        size = int(said.max()) + 1
+        if size > len(self._used):
+            self._used = np.append(self._used, np.zeros(size - len(self._used), np.bool_))
+        self._used[said] = True
+        self.rows.append(rows)
+
+    def used(self) -> npt.NDArray[np.int64]:
+        """Numbers of the sets of static data that occur."""
+        return np.flatnonzero(self._used)
+
+    def flush(self) -> None:
+        """Put what waits in memory on the disk."""
+        if not self.rows:
+            return
+        together = pl.concat(self.rows)
+        # A stream knows its ships by MMSI or by ids of its own, never by both.
+        key = "mmsi" if together["own_id"].null_count() else "own_id"
+        together = together.sort(key)
+        if self.bounds is None:
+            at = [together.height * k // N_RANGES for k in range(1, N_RANGES)]
+            self.bounds = together[key].gather(at).unique().sort()
+        edges = [0, *together[key].search_sorted(self.bounds, side="left").to_list(), together.height]
+        self.folder.mkdir(exist_ok=True)
+        path = self.folder / f"{len(self.runs):06d}.arrow"
+        arrow = together.select(*PORTION_SCHEMA).to_arrow().combine_chunks()
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, arrow.schema) as writer:
+            for start, end in zip(edges[:-1], edges[1:], strict=True):
+                batches = arrow.slice(start, end - start).to_batches()
+                writer.write_batch(batches[0] if batches else pa.RecordBatch.from_pylist([], schema=arrow.schema))
+        self.runs.append(path)
+        self.rows = []
+
+    def ranges(self) -> Iterator[pl.DataFrame]:
+        """All rows, range of ships by range of ships, in order of the ranges."""
+        if not self.runs:
+            yield pl.concat(self.rows)
+            return
+        self.flush()
+        sources = [pa.OSFile(str(path), "rb") for path in self.runs]
+        try:
+            readers = [pa.ipc.open_file(source) for source in sources]
+            waiting: list[pl.DataFrame] = []
+            for number in range(readers[0].num_record_batches):
+                for reader in readers:
+                    rows = pl.DataFrame(reader.get_batch(number))
+                    if rows.height:
+                        waiting.append(rows)
+                if sum(rows.height for rows in waiting) >= RANGE_ROWS:
+                    yield pl.concat(waiting)
+                    waiting = []
+            if waiting:
+                yield pl.concat(waiting)
+        finally:
+            for source in sources:
+                source.close()
+
+    def drop(self) -> None:
+        self.rows, self.runs = [], []
+        shutil.rmtree(self.folder, ignore_errors=True)
