@@ -206,9 +206,10 @@ def explain(
 ) -> int:
     """The evidence that adds up, its weakest link, and the lines behind it."""
     from ghostships import explain as explaining
+    from ghostships.nights import originals
 
     told = explaining.explain(folder, subject_id)
-    lines = explaining.raw_lines(folder, told) if raw or bundle else []
+    lines = explaining.raw_lines(folder, told, restore=originals.restore) if raw or bundle else []
     if bundle is not None:
         explaining.bundle(folder, told, lines, bundle)
         log.info("wrote %s", visible(bundle))

@@ -7,10 +7,11 @@ is still the one in the manifest. What is shown is read from the tables, except 
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 import os
+import tempfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -283,32 +284,45 @@ def _sources(rows: dict[str, list[Row]]) -> dict[str, str]:
     return found
 
 
-def raw_lines(folder: Path, explanation: Explanation) -> list[RawLine]:
+Restore = Callable[[Path, Row, Row, Path], Path | None]
+"""Folder, its manifest, the entry of an input in it, a free name -> the bytes of that input as kept elsewhere, or None."""
+
+
+def raw_lines(folder: Path, explanation: Explanation, *, restore: Restore | None = None) -> list[RawLine]:
     """The original lines behind an explanation, every file verified against the manifest before a line of it is shown.
+
+    `restore` finds inputs that a store keeps; all others are looked for where the manifest says.
 
     Raises
     ------
     GhostshipsError
         when a file is not where the manifest says, or its bytes have changed since.
     """
-    inputs = json.loads((folder / report_folder.MANIFEST).read_bytes())["inputs"]
+    manifest = json.loads((folder / report_folder.MANIFEST).read_bytes())
+    inputs = manifest["inputs"]
     wanted: dict[str, list[tuple[int, str]]] = {}
     for role, source in explanation.sources.items():
         prefix, _, number = source.rpartition(":")
         wanted.setdefault(prefix, []).append((int(number), role))
     found = {}
-    for prefix, places in wanted.items():
-        listed = next((i for i in inputs if str(i.get("sha256", "")).startswith(prefix)), None)
-        if listed is None:
-            raise GhostshipsError(
-                f"{folder / report_folder.MANIFEST}: no input has a SHA-256 that starts with {prefix}"
-            )
-        path = _verified(listed)
-        raw = _raw(path, listed, [row for row, _ in places])
-        for row, role in places:
-            if row not in raw:
-                raise GhostshipsError(f"{visible(path)}: has no row {row}, which the tables name; run the job again")
-            found[role] = RawLine(role, visible(listed["path"]), listed["sha256"], row, raw[row])
+    with tempfile.TemporaryDirectory(prefix="ghostships-") as work:
+        for nth, (prefix, places) in enumerate(sorted(wanted.items())):
+            listed = next((i for i in inputs if str(i.get("sha256", "")).startswith(prefix)), None)
+            if listed is None:
+                raise GhostshipsError(
+                    f"{folder / report_folder.MANIFEST}: no input has a SHA-256 that starts with {prefix}"
+                )
+            # The ending says how a list is read, nothing else of the name is used.
+            free = Path(work) / f"{nth}{intake.file_of(listed['path']).suffix}"
+            kept = restore(folder, manifest, listed, free) if restore is not None else None
+            path = kept or _verified(listed)
+            raw = _raw(path, listed, [row for row, _ in places])
+            for row, role in places:
+                if row not in raw:
+                    raise GhostshipsError(
+                        f"{visible(listed['path'])}: has no row {row}, which the tables name; run the job again"
+                    )
+                found[role] = RawLine(role, visible(listed["path"]), listed["sha256"], row, raw[row])
     return [found[role] for role in explanation.sources]
 
 
@@ -327,15 +341,10 @@ def _verified(listed: Row) -> Path:
         raise GhostshipsError(
             f"{shown}: not found from the current folder; right would be to run this where the run was started, files in place"
         )
-    contents = containers.read_bytes(path)
-    # An archive of several files is listed member by member, each under its own hash.
-    hashes = [
-        contents.sha256,
-        *(hashlib.sha256(m.data).hexdigest() for m in contents.members if len(contents.members) > 1),
-    ]
+    hashes = ais.hashes(path)
     if listed["sha256"] not in hashes:
         raise GhostshipsError(
-            f"{shown}: the file changed since the run: its SHA-256 is {contents.sha256[:12]}..., "
+            f"{shown}: the file changed since the run: its SHA-256 is {hashes[0][:12]}..., "
             f"the manifest says {listed['sha256'][:12]}...; give back the file that was read, or run the job again"
         )
     return path

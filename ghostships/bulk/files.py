@@ -217,8 +217,8 @@ def _rejects_file(path: Path) -> pq.ParquetWriter:
 
 
 def read(paths: Sequence[Path], table: tables.Table) -> pl.DataFrame:
-    """Rows of several files of one table, as they lie in them."""
+    """Rows of several files of one table, in the order of the files."""
     if not paths:
         return tables.empty_polars(table)
-    frames = [pl.read_parquet(path, columns=table.names, hive_partitioning=False, glob=False) for path in paths]
-    return pl.concat([frame.cast(table.polars_schema) for frame in frames])  # type: ignore[arg-type]
+    frame = pl.read_parquet(list(paths), columns=table.names, hive_partitioning=False, glob=False)
+    return frame.cast(table.polars_schema)  # type: ignore[arg-type]

@@ -35,7 +35,7 @@ def of_days(days: Sequence[DayOnDisk]) -> Traffic:
     ordered = sorted(days, key=lambda one: one.day)
     lost = files.read([one.lost for one in ordered], tables.LOST).sort(tables.LOST.key)
     return Traffic(
-        hours=day_steps.merge(files.read([one.hours], tables.VESSEL_HOURS) for one in ordered),
+        hours=day_steps.merge([files.read([one.hours for one in ordered], tables.VESSEL_HOURS)]),
         statics=files.read([one.statics for one in ordered], tables.STATICS).sort(tables.STATICS.key),
         lost=lost,
         fetch=lambda windows: _fetch(ordered, windows),

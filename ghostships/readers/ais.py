@@ -291,6 +291,19 @@ def _lines_at(window: lines.Window, wanted: Sequence[int]) -> dict[int, str]:
     return out
 
 
+def hashes(path: Path) -> list[str]:
+    """The hash of a file, and those of the files inside it where it is an archive of several.
+
+    Raises
+    ------
+    FileRefused
+        when it cannot be read, or is damaged.
+    """
+    with containers.opened(path) as found:
+        inside = [_hashed(member)[0] for member in found.members] if len(found.members) > 1 else []
+        return [found.sha256, *inside]
+
+
 def _hashed(member: containers.MemberStream) -> tuple[str, int]:
     """Hash and size of a member of an archive."""
     digest, n_bytes = hashlib.sha256(), 0

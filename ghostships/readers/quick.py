@@ -95,7 +95,7 @@ class Sets:
 def read(
     block: bytes, ends: Ints, header: Header, binding: dialects.Binding, plan: times.Plan, sets: Sets, *, first_row: int
 ) -> tuple[pl.DataFrame, Ints, bool] | None:
-    """The plain rows of a block of whole lines, in order of ship, the places in the block of the other lines, and whether the
+    """The plain rows of a block of whole lines, the places in the block of the other lines, and whether the
     plain rows name their time zone.
 
     None where the block as a whole is not for the quick way: quotes that go on over lines, other encodings, too many odd rows.
@@ -135,15 +135,21 @@ def _is_utf8(block: bytes) -> bool:
 
 
 def _parse(block: bytes, header: Header, binding: dialects.Binding) -> pl.DataFrame | None:
-    """The bound columns as text, null where empty, with the last column (`last`) and what comes behind it (`behind`)."""
+    """The bound columns, null where empty, with whether the last column is there (`last`) and anything behind it (`behind`).
+
+    Text all of them but latitude and longitude: a row is not plain without these, so that what is no number may be null.
+    """
     names = [f"c{i}" for i in range(len(header.columns) + 1)]
     wanted = {name: names[i] for name, i in binding.index.items()}
+    schema: dict[str, pl.DataType] = dict.fromkeys(names, pl.String())
+    schema |= {wanted[name]: pl.Float64() for name in ("lat_deg", "lon_deg")}
     try:
         return (
             pl.scan_csv(
                 io.BytesIO(block),
                 has_header=False,
-                schema=dict.fromkeys(names, pl.String()),
+                schema=schema,
+                ignore_errors=True,
                 separator=header.delimiter,
                 quote_char=None,
                 truncate_ragged_lines=True,
@@ -195,11 +201,11 @@ def _typed(frame: pl.DataFrame, time_utc: pl.Series) -> pl.DataFrame:
     # Nine bytes that make a number of nine digits are nine digits: a sign or a blank would leave eight.
     plain = (text.str.len_bytes() == 9) & (mmsi >= 100_000_000)
     columns = {"mmsi": mmsi}
-    for name in ("lat_deg", "lon_deg", "sog_kn", "cog_deg", "heading_deg", "nav_status"):
+    for name in ("sog_kn", "cog_deg", "heading_deg", "nav_status"):
         if name in frame.columns:
             columns[name] = pl.col(name).cast(pl.Float64, strict=False)
     typed = frame.with_columns(time_utc.alias("time_utc")).select(
-        "row", "time_utc", is_written=plain.fill_null(False), **columns
+        "row", "time_utc", "lat_deg", "lon_deg", is_written=plain.fill_null(False), **columns
     )
     lat, lon = pl.col("lat_deg").round(7) + 0.0, pl.col("lon_deg").round(7) + 0.0
     typed = typed.with_columns(lat_deg=lat, lon_deg=lon)
@@ -234,18 +240,22 @@ def _typed(frame: pl.DataFrame, time_utc: pl.Series) -> pl.DataFrame:
 def _with_sets(
     frame: pl.DataFrame, typed: pl.DataFrame, plain: Bools, binding: dialects.Binding, sets: Sets
 ) -> pl.DataFrame:
-    """The plain rows in order of ship, each with the number of its static data."""
+    """The plain rows, each with the number of its static data."""
+    rows = typed.filter(pl.Series(plain)).select(*_MESSAGE)
+    if rows.is_empty():
+        return rows.with_columns(said=pl.lit(0, statics.SAID))
     words = [name for name in binding.index if name not in ("mmsi", *_MOVEMENT)]
-    both = pl.concat([typed.drop("is_plain"), frame.select(words)], how="horizontal")
-    both = both.filter(pl.Series(plain)).sort("mmsi", maintain_order=True)
-    if both.is_empty():
-        return both.select(*_MESSAGE).with_columns(said=pl.lit(0, statics.SAID))
+    # In order of ship a set is the same from one row to the next, nearly always: only where it changes it is looked up.
+    order = rows["mmsi"].arg_sort()
+    ordered = frame.select("mmsi", *words)[np.flatnonzero(plain)[order.to_numpy()]]
+    ordered = ordered.with_columns(rows["mmsi"].gather(order))
     changed = pl.any_horizontal(pl.col(n).ne_missing(pl.col(n).shift(1)) for n in ("mmsi", *words))
-    is_new = both.select(changed.alias("new")).to_series()
+    is_new = ordered.select(changed.alias("new")).to_series()
     is_new[0] = True
-    heads = both.filter(is_new).select("mmsi", *words)
-    said = sets.of_words(heads).gather(is_new.cum_sum() - 1)
-    return both.select(*_MESSAGE, said.cast(statics.SAID).alias("said"))
+    found = sets.of_words(ordered.filter(is_new).select("mmsi", *words)).to_numpy()
+    said = np.empty(rows.height, np.uint32)
+    said[order.to_numpy()] = found[(is_new.cum_sum() - 1).to_numpy()]
+    return rows.with_columns(pl.Series("said", said, dtype=statics.SAID))
 
 
 _MESSAGE: tuple[str | pl.Expr, ...] = (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import random
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -49,9 +51,18 @@ def csv_of(lines: Sequence[str], *, head: str = HEAD) -> bytes:
     return ("\n".join([head, *lines]) + "\n").encode()
 
 
+def zipped(*members: tuple[str, bytes]) -> bytes:
+    """Members, in this order."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members:
+            archive.writestr(zipfile.ZipInfo(name), data)
+    return out.getvalue()
+
+
 @contextmanager
 def little_memory(
-    *, flush: int = 10, ranges: int = 5, at_once: int = 10, group: int = 16, block: int = 300
+    *, flush: int = 25, ranges: int = 5, at_once: int = 20, group: int = 16, block: int = 1000
 ) -> Iterator[None]:
     """What waits in memory goes to the disk after a few rows, so that small files do what days of millions do."""
     with pytest.MonkeyPatch.context() as patch:

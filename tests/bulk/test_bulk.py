@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import io
 import random
-import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import deliveries
 import polars as pl
 import pytest
 import zstandard
-from deliveries import csv_of, everything, little_memory, made_of, rows, split, told, without_source
+from deliveries import csv_of, everything, little_memory, made_of, rows, split, told, without_source, zipped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
@@ -36,14 +35,6 @@ def hashes(made: Sequence[DayFiles]) -> list[tuple[str, ...]]:
     return [tuple(hashlib.sha256(getattr(one, name).read_bytes()).hexdigest() for name in NAMES) for one in made]
 
 
-def zipped(*members: tuple[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members:
-            archive.writestr(zipfile.ZipInfo(name), data)
-    return out.getvalue()
-
-
 PACKED = {
     "ais.csv.gz": lambda data: gzip.compress(data, mtime=0),
     "ais.csv.zst": lambda data: zstandard.ZstdCompressor(write_checksum=True).compress(data),
@@ -63,7 +54,7 @@ def test_a_delivery_makes_the_days_that_its_rows_make_in_memory(tmp_path: Path, 
     wanted = Traffic.of_positions(deliveries.read([tmp_path / "a.csv"]))
     assert wanted.lost.height > 3
     assert wanted.hours["vessel_key"].str.starts_with("id:").all() == ids
-    for name, flush in (("whole", 10**6), ("runs", 10)):
+    for name, flush in (("whole", 10**6), ("runs", 25)):
         with little_memory(flush=flush):
             found, made = made_of(tmp_path / name, ("a.csv", data))
             parts = split(tmp_path / f"{name}-parts", "a.csv", data).parts
@@ -161,7 +152,7 @@ def test_any_files_with_the_same_rows_make_the_same_days(
     files and rows may differ; what was said more than once is counted as duplicate, once each time."""
     folder = tmp_path_factory.mktemp("any")
     told_once = rows(30, seed=seed, days=2, ships=3)
-    with little_memory(flush=10 if is_little else 10**6, at_once=4 if is_little else 10**6):
+    with little_memory(flush=10 if is_little else 10**6, at_once=10 if is_little else 10**6):
         one, _ = made_of(folder / "one", ("a.csv", csv_of(told_once)))
         files = partition(drawn, told_once)
         splits = [split(folder / "many", f"{n}.csv", csv_of(own)) for n, own in enumerate(files)]
@@ -217,6 +208,22 @@ def test_a_zip_of_several_is_its_members_side_by_side(tmp_path: Path) -> None:
     assert [account.n_read for account in taken.accounts] == [len(lines_[k::3]) for k in range(3)]
     assert hashes(packed) == hashes(made)
     assert_frame_equal(of_days(packed).hours, plain.hours)
+
+
+@pytest.mark.parametrize("name", ["ais.jsonl", "ais.parquet"])
+def test_other_formats_make_the_same_days(tmp_path: Path, name: str) -> None:
+    """Records that are read whole go the same way to the days as lines that are not."""
+    told = rows(80)
+    records = pl.read_csv(csv_of(told), schema_overrides={"timestamp": pl.String})
+    out = io.BytesIO()
+    (records.write_ndjson if name.endswith("jsonl") else records.write_parquet)(out)
+    with little_memory():
+        found, _ = made_of(tmp_path / "other", (name, out.getvalue()))
+        wanted, _ = made_of(tmp_path / "lines", ("a.csv", csv_of(told)))
+    assert without_source(found.hours) == without_source(wanted.hours)
+    assert without_source(everything(found)) == without_source(everything(wanted))
+    assert found.lost.height == wanted.lost.height
+    assert_frame_equal(deliveries.told(found), deliveries.told(wanted))
 
 
 @pytest.mark.parametrize("is_little", [True, False])
@@ -290,6 +297,23 @@ def test_damage_anywhere_leaves_no_part_and_is_refused(
         assert refused[0].n_bytes == len(spoilt)
         assert refused[0].sha256 == hashlib.sha256(spoilt).hexdigest()
     assert n_refused >= (len(places) if how == "cut" else 0.8 * len(places))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PACKED)
+def test_damage_at_any_byte_leaves_no_part_or_the_same_rows(tmp_path: Path, name: str) -> None:
+    """The same for every byte of the data of a small delivery, cut there and flipped there."""
+    packed = PACKED[name](csv_of(rows(5)))
+    wanted = rows_of(split(tmp_path, name, packed))
+    end = packed.find(b"PK\x01\x02") if name.endswith("zip") else len(packed)
+    for at in range(1, end):
+        cut, flipped = packed[:at], packed[:at] + bytes([packed[at] ^ 0x55]) + packed[at + 1 :]
+        for how, spoilt in (("cut", cut), ("flipped", flipped)):
+            taken = split(tmp_path / f"{how}-{at}", name, spoilt)
+            if any(account.refused for account in taken.accounts):
+                assert not taken.parts and not [*(tmp_path / f"{how}-{at}" / f"{name}.parts").iterdir()], (how, at)
+            else:
+                assert how == "flipped" and rows_of(taken) == wanted, (how, at)
 
 
 def check_directory(tmp_path: Path, places: Iterable[int]) -> None:
@@ -371,7 +395,7 @@ def test_a_split_that_is_stopped_leaves_nothing_outside_its_folder(tmp_path: Pat
         if len(calls) == 5:
             raise Stopped
 
-    with little_memory(), pytest.raises(Stopped):
+    with little_memory(block=300, flush=10), pytest.raises(Stopped):
         tasks.split(tasks.Delivery(path, out), progress=stop)
     assert sorted(tmp_path.rglob("*")) == before
     with little_memory():
@@ -394,7 +418,7 @@ def test_progress_grows_up_to_the_size_of_the_file(tmp_path: Path, name: str, mo
     path.write_bytes(packed)
     work.mkdir()
     said: list[tuple[Path, int, int]] = []
-    with little_memory():
+    with little_memory(block=300):
         delivered.split(path, work, progress=lambda *given: said.append(given))
     assert {given[0] for given in said} == {path}
     n_rows, n_bytes = [given[1] for given in said], [given[2] for given in said]
@@ -410,7 +434,7 @@ def test_progress_of_an_archive_never_exceeds_its_size(tmp_path: Path) -> None:
     path.write_bytes(PACKED["ais.zip"](csv_of(rows(100))))
     work.mkdir()
     said: list[int] = []
-    with little_memory():
+    with little_memory(block=300):
         delivered.split(path, work, progress=lambda _path, _rows, n_bytes: said.append(n_bytes))
     assert said == sorted(said)
     assert 0 < said[0] <= said[-1] <= path.stat().st_size

@@ -65,7 +65,7 @@ def asked(drawn: list[tuple[int, int, int]]) -> pl.DataFrame:
     return pl.DataFrame(spans, schema=WINDOWS, orient="row")
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(window, max_size=8), st.integers(0, 3))
 def test_positions_inside_windows_are_those_of_a_plain_filter(
     both: tuple[pl.DataFrame, Traffic, Traffic], drawn: list[tuple[int, int, int]], n_touching: int
@@ -97,7 +97,7 @@ def test_positions_inside_windows_are_those_of_a_plain_filter(
 bound = st.one_of(st.none(), st.integers(-50, 3 * 1440 + 50), st.integers(0, 72).map(lambda h: 60 * h))
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(bound, bound, bound, st.lists(window, min_size=1, max_size=4))
 def test_within_is_the_traffic_of_the_rows_inside(
     both: tuple[pl.DataFrame, Traffic, Traffic],
