@@ -19,7 +19,7 @@ import polars as pl
 
 from ghostships import fleet, tables
 from ghostships.bulk import tasks as tasks_of_bulk
-from ghostships.bulk.delivered import Part, Progress
+from ghostships.bulk.delivered import SAME_BYTES, Part, Progress
 from ghostships.bulk.files import DayFiles
 from ghostships.bulk.traffic import of_days
 from ghostships.errors import FileRefused
@@ -206,16 +206,16 @@ def _deliveries(
     parts: dict[date, list[Part]] = {}
     rejects: list[pl.DataFrame] = []
     for found in splits:
-        repeated = set()
+        repeated = {account.sha256 for account in found.accounts if account.sha256 in first_with}
         for account in found.accounts:
             entry = _entry(account)
             entries.append(entry)
-            if account.sha256 and account.sha256 in first_with:
-                repeated.add(account.sha256)
-                entry.notes += (f"the same bytes as {first_with[account.sha256]}: no new rows",)
+            if account.sha256 in repeated:
+                entry.notes += (f"{SAME_BYTES} {first_with[account.sha256]}: no new rows",)
                 entry.duplicate, entry.accepted = entry.duplicate + entry.accepted, 0
-            elif account.sha256:
-                first_with[account.sha256] = account.path
+        # Members of one archive that repeat each other are settled already.
+        new = {account.sha256: account.path for account in reversed(found.accounts) if account.sha256}
+        first_with = new | first_with
         for part in found.parts:
             if not any(sha256.startswith(part.source_file) for sha256 in repeated):
                 parts.setdefault(part.day, []).append(part)

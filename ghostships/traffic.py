@@ -99,10 +99,7 @@ class Traffic:
         touched = self.hours.filter(is_out)
         if touched.is_empty():
             return self, tables.empty_polars(tables.LOST)
-        span = touched.group_by("vessel_key").agg(
-            start_utc=pl.col("first_heard_utc").min(), end_utc=pl.col("last_heard_utc").max()
-        )
-        rows = self.positions(span)
+        rows = self.positions(touched.select("vessel_key", start_utc="first_heard_utc", end_utc="last_heard_utc"))
         at = pl.col("time_utc")
         rule = (
             pl.when(at > (as_of_utc or _LAST))

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +33,10 @@ FLUSH_ROWS = 500_000
 """Rows that wait in memory before they go to the disk; about 100 bytes each."""
 RANGE_ROWS = 500_000
 """Rows that are put in order at once."""
-N_RANGES = 64
-"""Ranges of ships that a run is cut into: a day of 100 M rows has ranges of 1.6 M."""
+BATCH_ROWS = 8_192
+"""Rows of a run that are read back together. A range may be larger by one batch of each run."""
+
+SAME_BYTES = "the same bytes as"
 
 Progress = Callable[[Path, int, int], None]
 """Called with a file, and the rows and the bytes of it read so far."""
@@ -74,15 +78,20 @@ def split(path: Path, work: Path, *, wanted: dialects.Dialect | None = None, pro
     accounts: list[FileAccount] = []
     parts: list[Part] = []
     refused: list[Path] = []
+    met: dict[str, str] = {}
     try:
         with ais.streams(path, wanted=wanted) as streams:
             for number, stream in enumerate(streams):
                 taken = _Taken(path, stream.account, work, number, progress)
                 try:
                     account, made = taken.finish(taken.drain(stream))
-                    refused += taken.rejects.close()
                 except Refused as refusal:
                     account, made = replace(stream.account, refused=str(refusal)), []
+                if account.sha256 in met:
+                    account, made = _repeated(account, met[account.sha256]), []
+                    taken.rejects.drop()
+                met.setdefault(account.sha256, account.path)
+                refused += taken.rejects.close()
                 accounts.append(account)
                 parts += made
     except FileRefused as refusal:
@@ -93,6 +102,14 @@ def split(path: Path, work: Path, *, wanted: dialects.Dialect | None = None, pro
         account = FileAccount(refusal.path, ais.hash_of(path), n_bytes, refused=refusal.message)
         return Split([account], [], None)
     return Split(accounts, parts, files.join(refused, work / "rejects.parquet"))
+
+
+def _repeated(account: FileAccount, first: str) -> FileAccount:
+    """The account of a member with the same bytes as an earlier one: its usable rows are duplicates."""
+    n = account.n_accepted + account.n_duplicate
+    return replace(
+        account, n_accepted=0, n_duplicate=n, n_vessels=0, notes=[*account.notes, f"{SAME_BYTES} {first}: no new rows"]
+    )
 
 
 class _Taken:
@@ -196,14 +213,22 @@ def _by_day(messages: pl.DataFrame) -> Iterator[tuple[date, pl.DataFrame]]:
         yield day, rows
 
 
+@dataclass(frozen=True)
+class _Run:
+    """Rows on the disk in order of ship, in batches of which the first and last ship are known."""
+
+    path: Path
+    batches: pl.DataFrame
+    """`first`, `last` (keys of ships) and `n` rows of each."""
+
+
 @dataclass
 class _Waiting:
-    """Rows of one day: some in memory, the rest in runs on the disk, each cut into the same ranges of ships."""
+    """Rows of one day: some in memory, the rest in runs on the disk."""
 
     folder: Path
     rows: list[pl.DataFrame] = field(default_factory=list)
-    runs: list[Path] = field(default_factory=list)
-    bounds: pl.Series | None = None
+    runs: list[_Run] = field(default_factory=list)
     _used: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
 
     def add(self, rows: pl.DataFrame) -> None:
@@ -223,21 +248,20 @@ class _Waiting:
         if not self.rows:
             return
         together = pl.concat(self.rows)
-        # A stream knows its ships by MMSI or by ids of its own, never by both.
-        key = "mmsi" if together["own_id"].null_count() else "own_id"
+        key = _key(together)
         together = together.sort(key)
-        if self.bounds is None:
-            at = [together.height * k // N_RANGES for k in range(1, N_RANGES)]
-            self.bounds = together[key].gather(at).unique().sort()
-        edges = [0, *together[key].search_sorted(self.bounds, side="left").to_list(), together.height]
+        starts = np.arange(0, together.height, BATCH_ROWS)
+        ends = np.append(starts[1:], together.height)
+        batches = pl.DataFrame(
+            {"first": together[key].gather(starts), "last": together[key].gather(ends - 1), "n": ends - starts}
+        )
         self.folder.mkdir(exist_ok=True)
         path = self.folder / f"{len(self.runs):06d}.arrow"
         arrow = together.select(*PORTION_SCHEMA).to_arrow().combine_chunks()
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, arrow.schema) as writer:
-            for start, end in zip(edges[:-1], edges[1:], strict=True):
-                batches = arrow.slice(start, end - start).to_batches()
-                writer.write_batch(batches[0] if batches else pa.RecordBatch.from_pylist([], schema=arrow.schema))
-        self.runs.append(path)
+            for batch in arrow.to_batches(max_chunksize=BATCH_ROWS):
+                writer.write_batch(batch)
+        self.runs.append(_Run(path, batches))
         self.rows = []
 
     def ranges(self) -> Iterator[pl.DataFrame]:
@@ -246,24 +270,37 @@ class _Waiting:
             yield pl.concat(self.rows)
             return
         self.flush()
-        sources = [pa.OSFile(str(path), "rb") for path in self.runs]
-        try:
-            readers = [pa.ipc.open_file(source) for source in sources]
-            waiting: list[pl.DataFrame] = []
-            for number in range(readers[0].num_record_batches):
-                for reader in readers:
-                    rows = pl.DataFrame(reader.get_batch(number))
-                    if rows.height:
-                        waiting.append(rows)
-                if sum(rows.height for rows in waiting) >= RANGE_ROWS:
-                    yield pl.concat(waiting)
-                    waiting = []
-            if waiting:
-                yield pl.concat(waiting)
-        finally:
-            for source in sources:
-                source.close()
+        cuts = _cuts(pl.concat([run.batches for run in self.runs]))
+        with ExitStack() as stack:
+            readers = [pa.ipc.open_file(stack.enter_context(pa.OSFile(str(run.path), "rb"))) for run in self.runs]
+            for low, high in zip(cuts, [*cuts[1:], None], strict=True):
+                found = []
+                for run, reader in zip(self.runs, readers, strict=True):
+                    meets = pl.col("last") >= low
+                    inside = pl.col("first") >= low
+                    if high is not None:
+                        meets, inside = meets & (pl.col("first") < high), inside & (pl.col("last") < high)
+                    wanted = run.batches.with_row_index("at").with_columns(whole=inside).filter(meets)
+                    for at, is_whole in wanted.select("at", "whole").iter_rows():
+                        rows = pl.DataFrame(reader.get_batch(at))
+                        key = pl.col(_key(rows))
+                        if not is_whole:
+                            rows = rows.filter(key >= low if high is None else (key >= low) & (key < high))
+                        found.append(rows)
+                yield pl.concat(found)
 
     def drop(self) -> None:
         self.rows, self.runs = [], []
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _key(rows: pl.DataFrame) -> str:
+    """What tells the ships of a stream apart: it knows them by MMSI or by ids of its own, never by both."""
+    return "mmsi" if rows["own_id"].null_count() else "own_id"
+
+
+def _cuts(batches: pl.DataFrame) -> list[Any]:
+    """The first ship of each range, so that ranges have about `RANGE_ROWS` rows; a ship is never cut."""
+    ordered = batches.group_by("first").agg(pl.col("n").sum()).sort("first")
+    full = ordered.with_columns(nth=(pl.col("n").cum_sum() - pl.col("n")) // RANGE_ROWS)
+    return full.unique("nth", keep="first", maintain_order=True)["first"].to_list()

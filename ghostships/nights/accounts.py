@@ -126,7 +126,8 @@ def _account(
         found.duplicate += stream.n_accepted
         found.notes += (f"the same rows as delivery {owner[stream.sha256][:PREFIX_DIGITS]}: no new rows",)
         return found
-    days = {part.day for part in delivery.parts if part.prefix == prefix}
+    # A member that repeats another of its archive has that one's prefix, and no rows of its own.
+    days = {part.day for part in delivery.parts if part.prefix == prefix} if stream.n_accepted else set()
     found.accepted = sum(books.days[day].accepted.get(prefix, 0) for day in days)
     found.duplicate += stream.n_accepted - found.accepted
     return found

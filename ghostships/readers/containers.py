@@ -384,14 +384,16 @@ def _only_zeros(feed: _Feed, path: str, container: str) -> None:
 
 
 def _unzip(file: BufferedReader, budget: _Budget, max_members: int, notes: list[str]) -> list[MemberStream]:
-    _count_members(file, budget.path, max_members)
+    n_members = _count_members(file, budget.path, max_members)
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, OSError) as error:
         raise FileRefused(budget.path, "truncated", f"truncated or damaged zip: {error}") from error
     infos = archive.infolist()
-    if len(infos) > max_members:
-        raise FileRefused(budget.path, "members", f"holds {len(infos)} members, more than {max_members} (max_members)")
+    if len(infos) != n_members:
+        raise FileRefused(
+            budget.path, "damaged", f"damaged zip: its directory has {len(infos)} members, its end says {n_members}"
+        )
     _refuse_overlap(infos, budget.path)
     members = []
     for index, info in enumerate(infos):
@@ -448,8 +450,11 @@ def _unzip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: _Budg
         raise FileRefused(f"{budget.path}!{name}", "damaged", f"truncated or damaged zip member: {error}") from error
 
 
-def _count_members(file: BufferedReader, path: str, max_members: int) -> None:
-    """Refuse by the end record before the directory is read: a million entries are a memory bomb of their own."""
+def _count_members(file: BufferedReader, path: str, max_members: int) -> int:
+    """The number of members by the end record.
+
+    A file is refused by it before the directory is read: a million entries are a memory bomb of their own.
+    """
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 65_557 - 20))
     tail = file.read()
@@ -466,6 +471,7 @@ def _count_members(file: BufferedReader, path: str, max_members: int) -> None:
     directory_bytes = int(struct.unpack("<I", tail[end + 12 : end + 16])[0])
     if n_members > max_members or (directory_bytes != 0xFFFFFFFF and directory_bytes > 1024 * max_members):
         raise FileRefused(path, "members", f"holds {n_members} members, more than {max_members} (max_members)")
+    return n_members
 
 
 def _refuse_overlap(infos: list[zipfile.ZipInfo], path: str) -> None:

@@ -67,7 +67,7 @@ def little_memory(
     """What waits in memory goes to the disk after a few rows, so that small files do what days of millions do."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(delivered, "FLUSH_ROWS", flush)
-        patch.setattr(delivered, "N_RANGES", ranges)
+        patch.setattr(delivered, "BATCH_ROWS", ranges)
         patch.setattr(delivered, "RANGE_ROWS", at_once)
         patch.setattr(day, "RANGE_ROWS", at_once)
         patch.setattr("ghostships.bulk.files.ROW_GROUP_ROWS", group)

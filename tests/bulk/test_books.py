@@ -48,7 +48,7 @@ def read(folder: Path, files: Sequence[tuple[str, bytes]]) -> tuple[intake.Intak
     for path, (_, data) in zip(paths, files, strict=True):
         path.write_bytes(data)
     empty: dict[str, list[Path]] = {"sighting_files": [], "scene_files": [], "vessel_files": []}
-    with little_memory():
+    with little_memory(block=2000):
         found = intake.read(paths, **empty, dialect=None, route=routes.load(), work=work)  # type: ignore[arg-type]
         # Positions are fetched as long as the work folder stands.
         everything(found.traffic)

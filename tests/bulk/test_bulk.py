@@ -49,10 +49,10 @@ PACKED = {
 def test_a_delivery_makes_the_days_that_its_rows_make_in_memory(tmp_path: Path, ids: bool) -> None:
     """The disk is only a place to wait: hours, static data, rows nobody believes and positions are those of all rows in memory,
     by the reader and the summary alone; so it is for ships known by ids of their own."""
-    data = csv_of(rows(120, ids=ids), head=deliveries.OWN if ids else deliveries.HEAD)
+    data = csv_of(rows(80, ids=ids), head=deliveries.OWN if ids else deliveries.HEAD)
     (tmp_path / "a.csv").write_bytes(data)
     wanted = Traffic.of_positions(deliveries.read([tmp_path / "a.csv"]))
-    assert wanted.lost.height > 3
+    assert wanted.lost.height > 1
     assert wanted.hours["vessel_key"].str.starts_with("id:").all() == ids
     for name, flush in (("whole", 10**6), ("runs", 25)):
         with little_memory(flush=flush):
@@ -117,12 +117,12 @@ def test_rows_of_one_day_never_wait_in_memory_all_at_once(
     monkeypatch.setattr(days, "make", counted)
     told = rows(600, ships=60, days=1)
     data = csv_of(sorted(told) if order == "by ship" else told)
-    with little_memory(flush=120, ranges=20, at_once=60, block=1000):
+    with little_memory(flush=120, ranges=20, at_once=60, block=2000):
         made_of(tmp_path, ("a.csv", data), ("b.csv", data.replace(b"SIM", b"SYM")))
-    assert len(waiting) > 30
+    assert len(waiting) > 20
     # Waiting: less than a flush, and the block that makes it one. At once: a range, and one more ship or cut of the runs, which
     # are ten times smaller than the day but never quite even.
-    assert max(waiting) < 120 + 40
+    assert max(waiting) < 120 + 2000 / 40
     assert sum(at_once) > 2 * 1200
     assert max(at_once) < 60 + 660 / 4
 
@@ -143,7 +143,7 @@ def partition(drawn: st.DataObject, lines_: list[str]) -> list[list[str]]:
     return [one for one in files if one]
 
 
-@settings(max_examples=6)
+@settings(max_examples=3)
 @given(st.data(), st.integers(0, 10**6), st.booleans())
 def test_any_files_with_the_same_rows_make_the_same_days(
     tmp_path_factory: pytest.TempPathFactory, drawn: st.DataObject, seed: int, is_little: bool
@@ -178,14 +178,14 @@ def test_any_files_with_the_same_rows_make_the_same_days(
     assert sorted(lost_too.rows()) == sorted(first.values())
 
 
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(st.permutations(range(4)), st.integers(0, 99))
 def test_parts_in_any_order_and_twice_make_the_same_bytes(
     tmp_path_factory: pytest.TempPathFactory, order: list[int], seed: int
 ) -> None:
     """A day is a pure function of its rows with their sources: which worker was done first leaves no trace in its files."""
     folder = tmp_path_factory.mktemp("order")
-    lines_ = rows(60, seed=seed, days=1)
+    lines_ = rows(40, seed=seed, days=1)
     with little_memory():
         parts = [p for k in range(4) for p in split(folder, f"{k}.csv", csv_of(lines_[k::4])).parts]
         first = deliveries.days_of(folder, parts)

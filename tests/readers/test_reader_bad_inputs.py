@@ -20,7 +20,7 @@ import pytest
 import zstandard
 
 from ghostships.errors import UsageError
-from ghostships.readers import ais, text, times
+from ghostships.readers import ais, lines, times
 
 HEAD = "mmsi,time,lat,lon,sog,cog,name"
 GOOD = "999000001,2024-05-01T00:00:00,42.1,130.2,12.3,93.3,SIM ALPHA"
@@ -486,7 +486,8 @@ def test_where_a_file_is_cut_into_blocks_makes_no_difference(tmp_path: Path, mon
     assert whole.files[0].n_accepted == 24
     assert whole.files[0].n_rejected == {"field_count": 12, "header_repeat": 12, "unclosed_quote": 12}
     for size in (1, 7, 64, 100, 333):
-        monkeypatch.setattr(text, "BLOCK_BYTES", size)
+        monkeypatch.setattr(lines, "BLOCK_BYTES", size)
+        monkeypatch.setattr(lines, "AHEAD_BYTES", max(size, 40))
         cut = ais.read([path])
         assert cut.positions.equals(whole.positions), size
         assert cut.rejects.equals(whole.rejects), size

@@ -196,7 +196,7 @@ HEAD = b"name,mmsi,timestamp,lat,lon\n"
 PLAIN = b"SIM HARE,999000001,2024-01-05T10:00:00Z,42.0,132.0\n"
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(files(), SIZES, st.integers(1, 400))
 @example(HEAD + 5 * PLAIN + b"#" + PLAIN, 1, 1)
 @example(HEAD + 5 * PLAIN + PLAIN.replace(b"10:00:00", b"10:0:0"), 1, 1)
@@ -250,7 +250,7 @@ def rows_of(data: bytes) -> int:
     return sum(any(c.strip() for c in r) and not r[0].startswith("#") for r in found if r) - 1
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(files(are_closed=True), SIZES)
 def test_every_physical_row_is_counted(tmp_path_factory: pytest.TempPathFactory, data: bytes, block: int) -> None:
     """Rows read is what the bytes hold, by an independent count, and each is accepted or rejected."""
