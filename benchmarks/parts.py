@@ -16,8 +16,7 @@ from datetime import datetime
 
 import polars as pl
 
-from ghostships import routes, tables
-from ghostships.readers import ais
+from ghostships import routes, statics, tables
 from ghostships.steps import days, gaps, segments
 
 spent: dict[str, float] = {}
@@ -30,8 +29,8 @@ def timed(name: str) -> Iterator[None]:
     spent[name] = round(time.process_time() - begun, 2)
 
 
-def positions(files: list[str]) -> pl.DataFrame:
-    """Rows of `tables.POSITIONS` with nothing but ship, time, place and source: the other columns are null."""
+def messages(files: list[str]) -> pl.DataFrame:
+    """Rows of `tables.MESSAGES` with ship, time, place and source alone; nobody says anything of himself."""
     columns = {"MMSI": pl.Int64(), "BaseDateTime": pl.String(), "LAT": pl.Float64(), "LON": pl.Float64()}
     parts = []
     for nth, file in enumerate(files):
@@ -43,11 +42,12 @@ def positions(files: list[str]) -> pl.DataFrame:
             truncate_ragged_lines=True,
             row_index_name="row",
         ).select(
-            mmsi=pl.col("MMSI"),
-            time_utc=pl.col("BaseDateTime").str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False, time_zone="UTC"),
+            mmsi=pl.col("MMSI").cast(pl.Int32, strict=False),
+            time_utc=pl.col("BaseDateTime").str.to_datetime(
+                "%Y-%m-%dT%H:%M:%S", strict=False, time_zone="UTC", time_unit="us"
+            ),
             lat_deg=pl.col("LAT"),
             lon_deg=pl.col("LON"),
-            source_file=pl.lit(f"{nth:012d}"),
             source_row=pl.col("row").cast(pl.Int64) + 2,
         )
         parts.append(
@@ -57,27 +57,40 @@ def positions(files: list[str]) -> pl.DataFrame:
                 & (pl.col("lat_deg").abs() <= 90)
                 & (pl.col("lon_deg").abs() <= 180)
             )
-            .with_columns(vessel_key=pl.format("mmsi:{}", pl.col("mmsi")))
+            .with_columns(
+                own_id=pl.lit(None, pl.String),
+                sog_kn=pl.lit(None, pl.Float64),
+                cog_deg=pl.lit(None, pl.Float64),
+                heading_deg=pl.lit(None, pl.Float64),
+                nav_status=pl.lit(None, pl.Int64),
+                said=pl.lit(0, statics.SAID),
+                source_file=pl.lit(f"{nth:012d}"),
+            )
             .collect(engine="streaming")
         )
-    found = pl.concat(parts)
-    given = set(found.columns)
-    return found.select(
-        pl.col(name).cast(dtype) if name in given else pl.lit(None, dtype).alias(name)
-        for name, dtype in tables.POSITIONS.polars_schema.items()
-    )
+    return pl.concat(parts)
+
+
+NOBODY = pl.DataFrame({"said": [0]}, schema={"said": statics.SAID}).with_columns(
+    pl.lit(None, dtype).alias(name) for name, dtype in statics.CONTENTS_SCHEMA.items() if name != "said"
+)
+"""The one empty set of static data."""
 
 
 def main(files: list[str]) -> None:
     route = routes.load()
     with timed("parse"):
-        rows = positions(files)
+        rows = messages(files)
     with timed("deduplicate"):
-        rows, _ = ais.deduplicate(rows)
+        rows, _ = days.settle(rows)
     with timed("summarise"):
-        hours = days.summarise(rows)
+        hours = days.hours(rows, NOBODY)
     with timed("segments"):
-        hulls, hull_hours = segments.find(hours, rows, summarise=days.summarise, max_speed_kn=route.policy.max_speed_kn)
+        max_speed_kn = route.policy.max_speed_kn
+        suspects = segments.suspects(hours, max_speed_kn=max_speed_kn)
+        assert suspects.is_empty(), "the invented ships of the bulk day make no impossible steps"
+        none = tables.empty_polars(tables.POSITIONS)
+        hulls, hull_hours = segments.find(hours, none, summarise=days.summarise, max_speed_kn=max_speed_kn)
     with timed("gaps"):
         as_of: datetime | None = None
         found = gaps.find(hull_hours, hulls, min_gap_h=6.0, as_of_utc=as_of, route=route)

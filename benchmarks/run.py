@@ -109,12 +109,10 @@ def _parses(files: Sequence[Path], truth: dict[str, Any]) -> list[Command]:
     ]
 
 
-def _bulk(name: str, files: Sequence[Path], folder: Path, truth: dict[str, Any]) -> Command | None:
+def _bulk(name: str, files: Sequence[Path], folder: Path, truth: dict[str, Any], *, keep_raw: bool = False) -> Command:
     """Our bulk job into a fresh folder each round, its answer compared with the truth."""
     target = folder / re.sub(r"\W+", "-", name)
-    words = ours.bulk(files, target)
-    if words is None:
-        return None
+    words = ours.bulk(files, target, keep_raw=keep_raw)
 
     def afresh() -> None:
         shutil.rmtree(target, ignore_errors=True)
@@ -127,7 +125,6 @@ def _bulk(name: str, files: Sequence[Path], folder: Path, truth: dict[str, Any])
     return Command(name, words, before=afresh, check=check)
 
 
-NOT_YET = ["Not measured: `benchmarks/ours.py` names no command for this yet."]
 _YARDSTICK = (
     "`parse: schema` lets the CSV parser of Polars make the times, `parse: text` reads them as text and makes them afterwards; "
     "both keep four typed columns and nothing else."
@@ -159,9 +156,8 @@ def bulk(settings: Settings) -> list[str]:
     truth = _truth(day)
     with settings.folder() as folder:
         job = _bulk("ghostships, bulk job", [day], folder, truth)
-        if job is None:
-            return NOT_YET
-        commands = [*_parses([day], truth), job]
+        kept = _bulk("ghostships, bulk job and the original kept", [day], folder, truth, keep_raw=True)
+        commands = [*_parses([day], truth), job, kept]
         samples = measure.alternate(commands, rounds=settings.rounds)
     return [_about(day, truth), _YARDSTICK, "", *measure.table(commands, samples, yardsticks=(SCHEMA, TEXT))]
 
@@ -203,13 +199,10 @@ def compressed(settings: Settings) -> list[str]:
     with settings.folder() as folder:
         plain = _bulk("ghostships, plain", [day], folder, truth)
         jobs = [_bulk(f"ghostships, {kind}", [path], folder, truth) for kind, path in packed.items()]
-        ready = [job for job in (plain, *jobs) if job is not None]
-        commands = [*unpack, *ready]
+        commands = [*unpack, plain, *jobs]
         samples = measure.alternate(commands, rounds=settings.rounds)
     sizes = ", ".join(f"{kind} {path.stat().st_size / 1e9:.2f} GB" for kind, path in packed.items())
     lines = [_about(day, truth), f"Packed: {sizes}.", "", *measure.table(commands, samples), ""]
-    if not ready:
-        return [*lines, *NOT_YET]
     base = measure.cpu_s(samples["ghostships, plain"])
     for kind in packed:
         alone, whole = (measure.cpu_s(samples[name]) for name in (f"unpack {kind} alone", f"ghostships, {kind}"))
@@ -221,8 +214,6 @@ def compressed(settings: Settings) -> list[str]:
 
 def six_days(settings: Settings) -> list[str]:
     """One to six such days: memory flat, time linear"""
-    if ours.bulk([Path("day.csv")], settings.work) is None:
-        return NOT_YET
     whole = settings.make(f"six-{settings.rows}", rows=settings.rows, days=6, split=True)
     files = sorted(whole.parent.glob(f"{whole.stem}-*.csv"))
     assert len(files) == 6, files
@@ -231,7 +222,6 @@ def six_days(settings: Settings) -> list[str]:
         for n in (1, 2, 3, 6):
             truth = _truth(whole if n == 6 else files[0])
             job = _bulk(f"{n} day{'s' * (n > 1)}", files[:n], folder, truth)
-            assert job is not None
             if n not in (1, 6):  # only the truth of one day and that of all six are written down
                 job = Command(job.name, job.words, before=job.before)
             found.append(job)
@@ -249,8 +239,6 @@ def six_days(settings: Settings) -> list[str]:
 def hundred_million(settings: Settings) -> list[str]:
     """A hundred million rows in one file"""
     rows = 10 * settings.rows
-    if ours.bulk([Path("day.csv")], settings.work) is None:
-        return NOT_YET
     if not (settings.work / f"ten-days-{settings.rows}-{SEED}.json").exists():
         needed, free = 2.2 * 120 * rows, shutil.disk_usage(settings.work).free
         if free < needed:
@@ -259,7 +247,6 @@ def hundred_million(settings: Settings) -> list[str]:
     truth = _truth(path)
     with settings.folder() as folder:
         job = _bulk(f"ghostships, {truth['rows']:,} rows", [path], folder, truth)
-        assert job is not None
         commands = [*_parses([path], truth), job]
         samples = measure.alternate(commands, rounds=settings.rounds)
     return [_about(path, truth), "", *measure.table(commands, samples, yardsticks=(SCHEMA, TEXT))]
@@ -268,8 +255,6 @@ def hundred_million(settings: Settings) -> list[str]:
 def nights(settings: Settings) -> list[str]:
     """A night on top of 365 stored days, and the same night on an empty store"""
     last = date(2024, 6, 14) + timedelta(days=NIGHTS)  # the generator begins on 14 June
-    if ours.nightly(settings.work / "none.toml", last) is None:
-        return NOT_YET
     year = settings.make(f"year-{NIGHT_ROWS}", rows=NIGHT_ROWS, days=NIGHTS + 1, split=True)
     new = year.with_name(f"{year.stem}-{last}.csv")
     old = sorted(p for p in year.parent.glob(f"{year.stem}-*.csv") if p != new)
@@ -281,15 +266,12 @@ def nights(settings: Settings) -> list[str]:
             for file in files:
                 shutil.copy(file, place / "inbox" / file.name)
             if files:
-                words = ours.nightly(config, last)
-                assert words is not None
-                _once(words)
+                _once(ours.nightly(config, last))
         commands = []
         for name, place in ((f"night after {NIGHTS} days", stored), ("night on an empty store", empty)):
             kept = folder / f"{place.name}-kept"
             place.rename(kept)
             words = ours.nightly(place / "nightly.toml", last + timedelta(days=1))
-            assert words is not None
             commands.append(Command(name, words, before=_restored(kept, place, new)))
         samples = measure.alternate(commands, rounds=settings.rounds)
     more = measure.cpu_s(samples[commands[0].name]) - measure.cpu_s(samples[commands[1].name])
@@ -307,7 +289,9 @@ def _nightly_config(place: Path) -> Path:
     (place / "inbox").mkdir(parents=True)
     config = place / "nightly.toml"
     paths = "\n".join(f'{name} = "{place / name}"' for name in ("inbox", "store", "out"))
-    config.write_text(f"[paths]\n{paths}\n", encoding="utf-8")
+    # Files copied a moment ago are taken at once; the window holds every stored day.
+    policy = f"[policy]\nsettle_s = 0\nlookback_days = {NIGHTS + 10}\n"
+    config.write_text(f"[paths]\n{paths}\n{policy}", encoding="utf-8")
     return config
 
 
@@ -373,7 +357,7 @@ def peers(settings: Settings) -> list[str]:
             absent.append(f"- {name}: not installed (`pip install ghostships[bench]`)")
     with settings.folder() as folder:
         job = _bulk("ghostships, bulk job", [day], folder, truth)
-        commands += [job] if job is not None else []
+        commands.append(job)
         samples = measure.alternate(commands, rounds=settings.rounds)
     lines = [
         _about(day, truth),
@@ -384,8 +368,6 @@ def peers(settings: Settings) -> list[str]:
         "",
         *absent,
     ]
-    if job is None:
-        lines.append("- ghostships, bulk job: not measured, `benchmarks/ours.py` names no command for it yet")
     return [*lines, *_parts_of_peers(day, truth, measure.cpu_s(samples[SCHEMA]))]
 
 

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import zstandard
 
+pytestmark = pytest.mark.slow
+
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 

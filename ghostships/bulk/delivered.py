@@ -70,10 +70,30 @@ class Split:
     rejects: Path | None
 
 
-def split(path: Path, work: Path, *, wanted: dialects.Dialect | None = None, progress: Progress | None = None) -> Split:
+PASSING = {"unreadable", "changed"}
+"""Rules of refusals that say nothing of the bytes: the same file may be read well an hour later."""
+
+
+def split(
+    path: Path,
+    work: Path,
+    *,
+    wanted: dialects.Dialect | None = None,
+    progress: Progress | None = None,
+    is_kept: bool = False,
+) -> Split:
     """Read one file into the folder `work`, which must be empty.
 
     A file that cannot be used has an account with `refused` and leaves nothing in `work`.
+
+    Parameters
+    ----------
+    is_kept : the result will be remembered for ever: what the disk does, and not the bytes, is raised instead
+
+    Raises
+    ------
+    FileRefused
+        with a rule of `PASSING`, when `is_kept`.
     """
     accounts: list[FileAccount] = []
     parts: list[Part] = []
@@ -95,6 +115,8 @@ def split(path: Path, work: Path, *, wanted: dialects.Dialect | None = None, pro
                 accounts.append(account)
                 parts += made
     except FileRefused as refusal:
+        if is_kept and refusal.rule in PASSING:
+            raise
         # Damage shows at the end of a container: what was read before it is not used.
         for left in work.iterdir():
             shutil.rmtree(left) if left.is_dir() else left.unlink()

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import pandas as pd
 
 from ghostships import intake
-from ghostships.errors import GhostshipsError
+from ghostships.errors import FileRefused, GhostshipsError
 from ghostships.intake import Intake
 from ghostships.nights import books, claims, inbox, program, taking
 from ghostships.nights.books import Books, Delivery
@@ -79,7 +79,7 @@ def deliveries(
         arrived = known.arrived if known else as_of
         with stage(f"reading {visible(names[sha256])}" + (" again" if known else "")):
             if file is not None:
-                taken = _from_inbox(shelf, file, looked, dialect=dialect, read_by=code, arrived=arrived)
+                taken = _from_inbox(shelf, file, looked, said, dialect=dialect, read_by=code, arrived=arrived)
             else:
                 assert known is not None
                 taken = _again(shelf, known, names[sha256], said, dialect=dialect, read_by=code)
@@ -120,11 +120,22 @@ def days(shelf: Shelf, now: Books, *, stage: Stage) -> dict[date, books.Day]:
 
 
 def _from_inbox(
-    shelf: Shelf, file: inbox.File, looked: inbox.Looked, *, dialect: str | None, read_by: str, arrived: date
+    shelf: Shelf,
+    file: inbox.File,
+    looked: inbox.Looked,
+    said: Said,
+    *,
+    dialect: str | None,
+    read_by: str,
+    arrived: date,
 ) -> Delivery | None:
-    """One delivery from the inbox; None when the file changed meanwhile: then it waits for the next night."""
+    """One delivery from the inbox; None when it changed meanwhile or the disk could not read it: it waits for the next night."""
     try:
         found = taking.take(shelf, file.path, file.sha256, dialect=dialect, read_by=read_by, arrived=arrived)
+    except FileRefused as refusal:
+        if inbox.is_unchanged(file.path, looked.seen[file.name]):
+            said.refused.append(f"{visible(file.name)}: {refusal.message}")
+            return None
     except GhostshipsError:
         if inbox.is_unchanged(file.path, looked.seen[file.name]):
             raise
@@ -149,7 +160,11 @@ def _again(
         return None
     work = shelf.folder("again")
     path = taking.original(shelf, known, work / "delivery")
-    return taking.take(shelf, path, known.sha256, dialect=dialect, read_by=read_by, arrived=known.arrived)
+    try:
+        return taking.take(shelf, path, known.sha256, dialect=dialect, read_by=read_by, arrived=known.arrived)
+    except FileRefused as refusal:
+        # The bytes were read before, so it is the disk: the night fails, the delivery does not.
+        raise GhostshipsError(f"{visible(name)}: the original kept {refusal.message}") from refusal
 
 
 # --- lists ----------------------------------------------------------------------------------------------------------------

@@ -83,6 +83,7 @@ def causes(before: Books, now: Books, made: Sequence[Claim], forced: InForce) ->
     arrived = (*_deliveries(then, now, made, forced), *_lists(then.get("lists", {}), now))
     if not last:
         return revisions.Causes(arrived)
+    arrived += tuple(_due(then, now, made, from_day=datetime.fromisoformat(last["as_of_utc"]).date()))
     old, new = last["settings"], here["settings"]
     changed = [
         f"{key} {_word(old.get(key))} to {_word(new.get(key))}"
@@ -107,6 +108,16 @@ def _deliveries(
         replaced = [old for old, by in forced.superseded_by.items() if sha256 in by and old in counted]
         changed = {part.day for one in (sha256, *replaced) for part in now.deliveries[one].parts}
         yield revisions.Arrived(sha256[:PREFIX_DIGITS], names[sha256], frozenset(changed), bool(replaced))
+
+
+def _due(then: Mapping[str, Any], now: Books, made: Sequence[Claim], *, from_day: date) -> Iterable[revisions.Arrived]:
+    """Deliveries that were there last time with rows of a day that had not begun, or not ended, by the last as-of."""
+    names = {one.sha256: one.name for one in reversed(sorted(made))}
+    to_day = datetime.fromisoformat(now.thought["as_of_utc"]).date()
+    for sha256 in sorted(now.in_force & set(then.get("known", ()))):
+        days = frozenset(part.day for part in now.deliveries[sha256].parts if from_day <= part.day <= to_day)
+        if days:
+            yield revisions.Arrived(sha256[:PREFIX_DIGITS], names[sha256], days)
 
 
 def _lists(then: Mapping[str, Any], now: Books) -> Iterable[revisions.Arrived]:

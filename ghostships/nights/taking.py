@@ -78,7 +78,7 @@ def take(shelf: Shelf, path: Path, sha256: str, *, dialect: str | None, read_by:
     """
     work = shelf.folder("split")
     try:
-        found = delivered.split(path, work, wanted=dialects.get(dialect) if dialect else None)
+        found = delivered.split(path, work, wanted=dialects.get(dialect) if dialect else None, is_kept=True)
         n_bytes = max((account.n_bytes for account in found.accounts), default=0)
         if all(account.refused for account in found.accounts):
             whys = dict.fromkeys(account.refused or "" for account in found.accounts)

@@ -235,14 +235,24 @@ def opened(
             members = _unzip(file, budget, max_members, notes)
         else:
             raise FileRefused(shown, "container", f"is {found}, which is not read; re-pack as .gz, .zst or .zip")
+        members = [MemberStream(one.name, _readable(one.pieces, shown)) for one in members]
+        yield Opened(shown, sha256, before[1], found, tuple(members), tuple(notes), file.tell)
+        if _identity(file) != before:
+            raise FileRefused(shown, "changed", "changed while it was read; deliver it whole, then run again")
+
+
+def _readable(pieces: Callable[[], Iterator[bytes]], shown: str) -> Callable[[], Iterator[bytes]]:
+    """The pieces; an error of the disk they come from refuses the file. Errors of whoever uses them are his own."""
+
+    def read() -> Iterator[bytes]:
         try:
-            yield Opened(shown, sha256, before[1], found, tuple(members), tuple(notes), file.tell)
+            yield from pieces()
         except OSError as error:
             raise FileRefused(
                 shown, "unreadable", f"cannot be read: {(error.strerror or str(error)).lower()}"
             ) from error
-        if _identity(file) != before:
-            raise FileRefused(shown, "changed", "changed while it was read; deliver it whole, then run again")
+
+    return read
 
 
 def _file(path: Path) -> BufferedReader:

@@ -174,6 +174,19 @@ def _check(path: Path, rows: Mapping[str, int]) -> None:
             found = database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]  # our own layer names
             if found != expected:
                 raise OSError(errno.EIO, f"{path.name}: layer {name} has {found} of {expected} rows")
+            # What GDAL writes last, and after a failure not at all: the count that QGIS shows, the extent, the triggers.
+            told = database.execute(
+                "SELECT feature_count FROM gpkg_ogr_contents WHERE table_name = ?", (name,)
+            ).fetchone()
+            has_place = database.execute(f'SELECT count(*) FROM "{name}" WHERE geom IS NOT NULL').fetchone()[0]
+            extent = database.execute("SELECT min_x FROM gpkg_contents WHERE table_name = ?", (name,)).fetchone()
+            (n_triggers,) = database.execute(
+                "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?", (name,)
+            ).fetchone()
+            if told != (expected,) or extent is None or (has_place and extent[0] is None) or n_triggers != 2:
+                raise OSError(errno.EIO, f"{path.name}: layer {name} was not finished")
+        if database.execute("PRAGMA application_id").fetchone() != (0x47504B47,):  # "GPKG"
+            raise OSError(errno.EIO, f"{path.name}: was not finished")
     finally:
         database.close()
 

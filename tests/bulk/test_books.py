@@ -18,6 +18,8 @@ from ghostships import intake, routes
 from ghostships.readers import ais
 from ghostships.traffic import Traffic
 
+pytestmark = pytest.mark.slow
+
 ONE, OTHER = rows(40, days=2), rows(30, seed=2, days=2)
 BAD = ["bad", "999,short,row"]
 A, B = csv_of([*ONE, *BAD]), csv_of([*OTHER, *BAD[:1]])

@@ -25,6 +25,8 @@ from ghostships.report import parquet
 from ghostships.store import Store, StoreHeld
 from ghostships.store import folder as published
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 route = "route.toml"
 [paths]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
 from store_world import night
 
 from ghostships.store import Store
+
+pytestmark = pytest.mark.slow
 
 
 def damage(path: Path, rng: random.Random) -> str:

@@ -15,6 +15,8 @@ from store_world import NOON, Killed, PowerLoss, attempt, contents, failing_at, 
 from ghostships.errors import GhostshipsError
 from ghostships.store import Generation, Store, disk
 
+pytestmark = pytest.mark.slow
+
 LATER = datetime.now(UTC) + timedelta(days=30)
 
 
