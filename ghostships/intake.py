@@ -17,7 +17,7 @@ from typing import Any, Literal
 import pandas as pd
 import polars as pl
 
-from ghostships import fleet, tables
+from ghostships import fleet, program, tables
 from ghostships.bulk import tasks as tasks_of_bulk
 from ghostships.bulk.delivered import SAME_BYTES, Part, Progress
 from ghostships.bulk.files import DayFiles
@@ -200,7 +200,9 @@ def _deliveries(
     tasks = [tasks_of_bulk.Delivery(path, work / f"file-{n:06d}", dialect) for n, path in enumerate(paths)]
     storage = str(work) if scheduler else None
     split = functools.partial(tasks_of_bulk.split, progress=progress) if scheduler is None else tasks_of_bulk.split
-    splits = fleet.run(split, tasks, name=lambda task: str(task.path), scheduler=scheduler, storage=storage)
+    splits = fleet.run(
+        split, tasks, name=lambda task: str(task.path), scheduler=scheduler, storage=storage, code=program.reading
+    )
     entries: list[Entry] = []
     first_with: dict[str, str] = {}
     parts: dict[date, list[Part]] = {}
@@ -228,7 +230,14 @@ def _deliveries(
         for day, own in sorted(parts.items())
         if len(own) > 1
     ]
-    made = fleet.run(tasks_of_bulk.make, several, name=lambda task: str(task.day), scheduler=scheduler, storage=storage)
+    made = fleet.run(
+        tasks_of_bulk.make,
+        several,
+        name=lambda task: str(task.day),
+        scheduler=scheduler,
+        storage=storage,
+        code=program.reading,
+    )
     days = [own[0].files for own in parts.values() if len(own) == 1] + made
     _settle_duplicates(entries, days)
     return of_days(days), rejects, entries

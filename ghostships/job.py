@@ -23,7 +23,7 @@ import geopandas
 import pandas as pd
 import platformdirs
 
-from ghostships import fleet, intake, pipeline, routes, tables
+from ghostships import fleet, intake, pipeline, program, routes, tables
 from ghostships.bulk.delivered import Progress
 from ghostships.errors import FileRefused, NothingUsable, UsageError
 from ghostships.intake import Intake
@@ -37,19 +37,6 @@ from ghostships.terminal import iso, parse_time, plain, visible
 Scope = Literal["area", "selected"]
 Stage = Callable[[str], AbstractContextManager[None]]
 Bar = Callable[[str, int], AbstractContextManager[Progress | None]]
-
-LIBRARIES = (
-    "geopandas",
-    "movingpandas",
-    "numpy",
-    "pandas",
-    "polars",
-    "pyarrow",
-    "scikit-fmm",
-    "scikit-learn",
-    "shapely",
-)
-"""Named in the manifest: the promise of equal bytes holds for equal versions."""
 
 
 @dataclass(frozen=True)
@@ -473,7 +460,7 @@ def _manifest(request: Request, settings: pipeline.Settings, read: Intake, resul
         },
         "warnings": list(result.warnings),
         "is_simulated": read.is_simulated,
-        "libraries": {name: metadata.version(name) for name in LIBRARIES},
+        "libraries": program.libraries(),
     }
 
 

@@ -7,6 +7,7 @@ Tasks find their way by files in the test's folder: `busy-*` says who does what,
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import os
 import signal
@@ -24,6 +25,7 @@ import polars as pl
 import pytest
 
 from ghostships import fleet
+from ghostships.cli import main
 from ghostships.errors import FileRefused, GhostshipsError, UsageError
 
 PATIENCE_S = 60.0
@@ -557,3 +559,26 @@ def test_a_cluster_without_workers_is_said_after_a_while(tmp_path: Path) -> None
         cluster.add_worker()
         with pytest.raises(GhostshipsError, match="no worker there for 1 s"):
             fleet.run(die, [2], scheduler=cluster.address, workers_timeout_s=1.0)
+
+
+@pytest.mark.slow
+def test_a_run_on_a_cluster_writes_the_same_folder_also_when_a_worker_dies(tmp_path: Path, fixtures: Path) -> None:
+    """The promise of `--scheduler`, with the real command: every byte of the folder, whoever read the files."""
+    text = gzip.decompress((fixtures / "demo" / "ais.csv.gz").read_bytes()).decode()
+    head, *rows = text.splitlines(keepends=True)
+    folder = tmp_path / "ais"
+    folder.mkdir()
+    for n in range(6):
+        # Every file has rows of every day, and some that another file has too: days are made of several parts.
+        (folder / f"{n}.csv").write_text("".join([head, *rows[n::6][:3000], *rows[: 50 * n]]))
+    words = ["run", str(folder), "--no-report", "--out"]
+    assert main([*words, str(tmp_path / "here")]) == 0
+    with cluster_of(2, tmp_path / "cluster") as cluster:
+        assert main([*words, str(tmp_path / "there"), "--scheduler", cluster.address]) == 0
+        victim = threading.Timer(1.0, cluster.workers[0].kill)
+        victim.start()
+        assert main([*words, str(tmp_path / "killed"), "--scheduler", cluster.address]) == 0
+        victim.join()
+    here = {path.name: path.read_bytes() for path in (tmp_path / "here").iterdir()}
+    for name in ("there", "killed"):
+        assert {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} == here

@@ -10,10 +10,10 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
-from ghostships import intake
+from ghostships import intake, program
 from ghostships.errors import FileRefused, GhostshipsError
 from ghostships.intake import Intake
-from ghostships.nights import books, claims, inbox, program, taking
+from ghostships.nights import books, claims, inbox, taking
 from ghostships.nights.books import Books, Delivery
 from ghostships.nights.claims import Claim
 from ghostships.nights.config import Config

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from ghostships.nights import freshness, program, revisions
+from ghostships import program
+from ghostships.nights import freshness, revisions
 from ghostships.nights.books import PREFIX_DIGITS, Books
 from ghostships.nights.claims import Claim, InForce
 from ghostships.nights.config import Config

@@ -11,8 +11,9 @@ from typing import Any
 
 import pandas as pd
 
+from ghostships import program
 from ghostships.intake import SIMULATED
-from ghostships.nights import accounts, claims, freshness, program
+from ghostships.nights import accounts, claims, freshness
 from ghostships.nights.books import Books
 from ghostships.nights.config import Config
 from ghostships.nights.freshness import Freshness

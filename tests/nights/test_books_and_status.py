@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ghostships.nights import books, program, status, taking
+from ghostships import program
+from ghostships.nights import books, status, taking
 from ghostships.store import disk
 
 NOW = datetime(2024, 3, 12, 2, tzinfo=UTC)

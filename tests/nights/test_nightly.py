@@ -18,9 +18,9 @@ import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ghostships import cli_nightly, nightly, tables
+from ghostships import cli_nightly, nightly, program, tables
 from ghostships.errors import GhostshipsError, NothingUsable, UsageError
-from ghostships.nights import audit, originals, program, status
+from ghostships.nights import audit, originals, status
 from ghostships.report import parquet
 from ghostships.store import Store, StoreHeld
 from ghostships.store import folder as published

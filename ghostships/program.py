@@ -31,6 +31,7 @@ _READING = (
     "readers",
     "bulk",
     "statics.py",
+    "schema.py",
     "steps/days.py",
     "steps/clean.py",
     "report/parquet.py",
