@@ -216,9 +216,12 @@ def _rejects_file(path: Path) -> pq.ParquetWriter:
     return pq.ParquetWriter(path, tables.REJECTS.arrow_schema, **options)
 
 
-def read(paths: Sequence[Path], table: tables.Table) -> pl.DataFrame:
-    """Rows of several files of one table, in the order of the files."""
+def read(paths: Sequence[Path], table: tables.Table, *, ships: tuple[str, str] | None = None) -> pl.DataFrame:
+    """Rows of several files of one table, in the order of the files; with `ships` only from one vessel key to another."""
     if not paths:
         return tables.empty_polars(table)
-    frame = pl.read_parquet(list(paths), columns=table.names, hive_partitioning=False, glob=False)
-    return frame.cast(table.polars_schema)  # type: ignore[arg-type]
+    rows = pl.scan_parquet(list(paths), hive_partitioning=False, glob=False)
+    if ships is not None:
+        first, last = ships
+        rows = rows.filter(pl.col("vessel_key").is_between(pl.lit(first), pl.lit(last)))
+    return rows.select(pl.col(name).cast(kind) for name, kind in table.polars_schema.items()).collect()

@@ -30,13 +30,16 @@ class DayOnDisk(Protocol):
     def lost(self) -> Path: ...
 
 
-def of_days(days: Sequence[DayOnDisk]) -> Traffic:
-    """The traffic of some days, in any order."""
+def of_days(days: Sequence[DayOnDisk], *, ships: tuple[str, str] | None = None) -> Traffic:
+    """The traffic of some days, in any order; with `ships` only of those from one vessel key to another, both included.
+
+    Ships do not depend on each other until reception is learned: what is asked of each alone can be asked range by range.
+    """
     ordered = sorted(days, key=lambda one: one.day)
     lost = files.read([one.lost for one in ordered], tables.LOST).sort(tables.LOST.key)
     return Traffic(
-        hours=day_steps.merge([files.read([one.hours for one in ordered], tables.VESSEL_HOURS)]),
-        statics=files.read([one.statics for one in ordered], tables.STATICS).sort(tables.STATICS.key),
+        hours=day_steps.merge([files.read([one.hours for one in ordered], tables.VESSEL_HOURS, ships=ships)]),
+        statics=files.read([one.statics for one in ordered], tables.STATICS, ships=ships).sort(tables.STATICS.key),
         lost=lost,
         fetch=lambda windows: _fetch(ordered, windows),
     )
