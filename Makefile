@@ -51,7 +51,8 @@ bench: $(STAMP)
 
 # The long proof of docs/reliability.md: hours of faults, kills and corruptions. `make test` runs a seeded sample of it.
 harness: $(STAMP)
-	$(BIN)/python -m tests.harness
+	$(BIN)/python tests/harness all --share long --results harness-results
+	$(BIN)/python tests/harness record docs/reliability.md --results harness-results
 
 clean:
 	rm -rf $(VENV) demo-report

@@ -101,7 +101,8 @@ def read_msgpack(data: bytes, *, wanted: dialects.Dialect | None) -> Records:
                 rows.append(row)
             else:
                 rejects.append((row, "record_format", escape(data[edges[-2] : edges[-1]])))
-    except (ValueError, RecursionError, msgpack.exceptions.UnpackException) as error:
+    # TypeError: a list or a map as the key of a map.
+    except (TypeError, ValueError, RecursionError, msgpack.exceptions.UnpackException) as error:
         raise Refused("damaged", f"damaged msgpack after record {len(edges) - 1}: {type(error).__name__}") from error
     if edges[-1] != len(data):
         raise Refused("truncated", f"truncated msgpack: {len(data) - edges[-1]} bytes after record {len(edges) - 1}")

@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -23,6 +24,9 @@ from ghostships.store import disk
 
 LOCK = "LOCK"
 _held: set[int] = set()
+
+NAMING_TRIES, NAMING_PAUSE_S = 10, 0.02
+"""A second run finds the lock taken within microseconds of its taking; the name follows after a write."""
 
 
 class StoreHeld(GhostshipsError):
@@ -81,6 +85,16 @@ def read_holder(data: bytes) -> Holder | None:
         return None
 
 
+def _named(handle: int) -> Holder | None:
+    """The holder by the lock's words; a run that has only just begun is given a moment to write them."""
+    for _ in range(NAMING_TRIES):
+        found = read_holder(os.pread(handle, 4096, 0))
+        if found is not None:
+            return found
+        time.sleep(NAMING_PAUSE_S)
+    return None
+
+
 def held_message(root: str, holder: Holder | None, since_utc: datetime | None) -> str:
     """One line: who holds the store, and what to do."""
     since = f" since {since_utc:%Y-%m-%dT%H:%M:%SZ}" if since_utc else ""
@@ -115,7 +129,7 @@ def lock(root: Path, doing: str) -> Iterator[None]:
                 raise GhostshipsError(f"{path}: the file system gives no lock: {error.strerror}") from error
             found = os.fstat(handle)
             since = datetime.fromtimestamp(found.st_mtime, UTC) if found.st_size else None
-            raise StoreHeld(held_message(str(root), read_holder(os.pread(handle, 4096, 0)), since)) from error
+            raise StoreHeld(held_message(str(root), _named(handle), since)) from error
         # Only words for a message: a full disk must not stop the collection that would make room.
         with contextlib.suppress(OSError):
             disk.write_over(handle, myself(doing).encode())
