@@ -32,7 +32,7 @@ def test_a_report_folder_is_on_the_disk_before_it_gets_its_name(
     sync, swap = os.fsync, report_folder._swap
 
     def noting(handle: int) -> None:
-        called.append(os.readlink(f"/proc/self/fd/{handle}"))
+        called.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
         sync(handle)
 
     def swapping(draft: Path, target: Path) -> None:
@@ -43,10 +43,10 @@ def test_a_report_folder_is_on_the_disk_before_it_gets_its_name(
 
     monkeypatch.setattr(os, "fsync", noting)
     monkeypatch.setattr(report_folder, "_swap", swapping)
-    made = sample.result()
+    made = sample.empty()
     report_folder.publish(
         made,
-        sample.manifest(),
+        made.manifest,
         tmp_path / "out",
         route=routes.load("najin-primorye"),
         with_report=False,
@@ -110,18 +110,20 @@ def test_books_that_do_not_add_up_are_found(tmp_path: Path) -> None:
 def test_a_child_that_lives_on_does_not_hold_the_store(tmp_path: Path) -> None:
     """A worker forked during the night, still alive after it: the next night must not be refused."""
     store = Store.open(tmp_path / "store", create=True)
-    end, told = os.pipe()
+    # The child says that it lives, and goes on until it is told to end.
+    (alive, lives), (end, told) = os.pipe(), os.pipe()
     with store.writing("the first"):
         child = os.fork()
         if child == 0:
-            os.close(told)
-            os.read(end, 1)  # until the parent says so
+            os.write(lives, b"x")
+            os.read(end, 1)
             os._exit(0)
+        os.read(alive, 1)
     try:
         with store.writing("the second"):
             pass
     finally:
         os.write(told, b"x")
-        os.close(told)
-        os.close(end)
+        for number in (alive, lives, end, told):
+            os.close(number)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
