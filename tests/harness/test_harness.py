@@ -66,7 +66,7 @@ def test_every_kind_of_call_may_fail_and_the_night_after_is_right(sample: Sample
 @needs_compiler
 def test_a_delivery_that_could_not_be_read_tonight_is_read_the_night_after(sample: Sample) -> None:
     """EIO on a read: nothing is taken for empty, and nothing is refused for ever."""
-    assert sample("faults-reads")["reads that fail"] > 10
+    assert sample("faults-reads")["reads that fail"] >= 5
 
 
 @pytest.mark.slow

@@ -64,7 +64,8 @@ def s3_options() -> Iterator[dict[str, Any]]:
             "secret": "invented",
             "client_kwargs": {"endpoint_url": f"http://{host}:{port}", "region_name": "eu-west-1"},
         }
-        s3fs.S3FileSystem(**options).mkdir("ghostships-test")
+        # The server keeps its buckets as long as this process lives, also when the fixture is made anew.
+    s3fs.S3FileSystem(**options).makedirs("ghostships-test", exist_ok=True)
         yield options
     finally:
         server.stop()
