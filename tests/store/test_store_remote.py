@@ -65,7 +65,7 @@ def s3_options() -> Iterator[dict[str, Any]]:
             "client_kwargs": {"endpoint_url": f"http://{host}:{port}", "region_name": "eu-west-1"},
         }
         # The server keeps its buckets as long as this process lives, also when the fixture is made anew.
-    s3fs.S3FileSystem(**options).makedirs("ghostships-test", exist_ok=True)
+        s3fs.S3FileSystem(**options).makedirs("ghostships-test", exist_ok=True)
         yield options
     finally:
         server.stop()
