@@ -45,6 +45,7 @@ COMPARED_WITH_RUN = (
 )
 """Tables that `ghostships run` on the files in force must make too. (Its rejects and counts of rows are those of other books.)"""
 Line = tuple[datetime, int, str]
+BROKEN = b"this is\nno export\n"
 
 
 @dataclass
@@ -131,7 +132,7 @@ def make(seed: int) -> Schedule:
             arrive(
                 "broken, mended later",
                 f"ais_{day}.csv",
-                b"this is\nno export\n",
+                BROKEN,
                 night=rng.randrange(when),
                 may_leave=False,
             )
@@ -231,7 +232,7 @@ def check(folder: Path, seed: int, *, whole: bool, with_run: bool, tally: Tally)
         batch = Place(folder / "batch")
         schedule.deliver(batch, by_night=None)
         for one in schedule.arrivals:  # of a file that was broken first, the mended one lies there in the end
-            if one.data != b"this is\nno export\n":
+            if one.data != BROKEN:
                 (batch.inbox / one.name).write_bytes(one.data)
         batch.night(END)
     here, there = night_world.published(place.out), night_world.published(batch.out)
@@ -240,7 +241,7 @@ def check(folder: Path, seed: int, *, whole: bool, with_run: bool, tally: Tally)
     if not kept:
         words.append("P1: nothing was published")
     words += night_world.wrong_with_store(place.store_root) + night_world.wrong_with_folder(place.out)
-    words += _rows(place, schedule) + _history(place, flags) + _gaps(place, schedule)
+    words += _rows(place, schedule) + _history(place, schedule, flags) + _gaps(place, schedule)
     if with_run:
         words += _run(place, schedule)
         tally.n["compared with `run`"] += 1
@@ -268,7 +269,7 @@ def _rows(place: Place, schedule: Schedule) -> list[str]:
     by_delivery = {one["delivery"]: one for one in entries}
     accepted = 0
     for data, name in {a.data: a.name for a in schedule.arrivals}.items():
-        if data == b"this is\nno export\n":
+        if data == BROKEN:
             continue
         n_lines = len(_unpacked(name, data).splitlines()) - 1
         entry = by_delivery.get(hashlib.sha256(data).hexdigest())
@@ -284,7 +285,7 @@ def _rows(place: Place, schedule: Schedule) -> list[str]:
     return words
 
 
-def _history(place: Place, flags: dict[str, str]) -> list[str]:
+def _history(place: Place, schedule: Schedule, flags: dict[str, str]) -> list[str]:
     """P5: every flag ever published is current, or is listed with a reason, and with a delivery where one is to blame."""
     history = night_world.table(place.out, tables.REVISIONS)
     current = set(_flags(place))
@@ -299,7 +300,7 @@ def _history(place: Place, flags: dict[str, str]) -> list[str]:
             words.append(f"P5: flag {trip_id} went without a word")
     for row in history.to_dict("records"):
         needs = row["reason"] in ("new", "late_data", "correction", "closed") and row["change"] != "aged"
-        if needs and not len(row["delivery"]):
+        if needs and not len(row["delivery"]) and _is_anybody_to_blame(schedule, row["as_of_utc"]):
             words.append(f"P5: {row['trip_id']} {row['change']} for {row['reason']} names no delivery")
         if row["change"] == "withdrawn" and row["reason"] not in (
             "late_data",
@@ -312,6 +313,31 @@ def _history(place: Place, flags: dict[str, str]) -> list[str]:
         ):
             words.append(f"P5: {row['trip_id']} withdrawn for {row['reason']}")
     return words
+
+
+def _is_anybody_to_blame(schedule: Schedule, as_of: datetime) -> bool:
+    """Whether something in force came for this night, or had come before with rows of the days since the night before.
+
+    Else only time went on: a silence that nobody ended grew until it was worth a flag.
+    """
+    found = []
+    for number, when in enumerate(schedule.nights):
+        if when == as_of:
+            before = schedule.nights[number - 1] if number else START
+            days = {(before + timedelta(days=n)).date().isoformat() for n in range((when - before).days + 1)}
+            found.append(
+                any(
+                    one.night == number or (one.night < number and _speaks_of(one, days))
+                    for one in schedule.arrivals
+                    if one.name in schedule.in_force and one.data != BROKEN
+                )
+            )
+    return all(found)
+
+
+def _speaks_of(one: Arrival, days: set[str]) -> bool:
+    lines = _unpacked(one.name, one.data).decode().splitlines()[1:]
+    return any(line.split(",")[1][:10] in days for line in lines)
 
 
 def _gaps(place: Place, schedule: Schedule) -> list[str]:
@@ -345,7 +371,7 @@ def _run(place: Place, schedule: Schedule) -> list[str]:
     held = place.folder / "in force"
     held.mkdir()
     for one in schedule.arrivals:
-        if one.name in schedule.in_force and one.data != b"this is\nno export\n":
+        if one.name in schedule.in_force and one.data != BROKEN:
             (held / one.name).write_bytes(one.data)
             files.append(held / one.name)
     home = place.home
