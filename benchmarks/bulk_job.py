@@ -4,12 +4,17 @@
 bytes are kept as well, compressed, as a night does.
 """
 
+# ruff: noqa: E402 - memory is settled before Polars is loaded, as the command does.
 from __future__ import annotations
 
 import json
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
+
+from ghostships import allocation
+
+allocation.settle()
 
 import polars as pl
 

@@ -27,7 +27,7 @@ import pytest
 import worlds
 
 import ghostships
-from ghostships import job, pipeline, routes, sea, tables, units
+from ghostships import job, pipeline, routes, sphere, tables, units
 from ghostships.inference import factors
 from ghostships.pipeline import Inputs, Result, Settings
 from ghostships.traffic import Traffic
@@ -231,7 +231,7 @@ def check_gaps(case: Case) -> None:
     placed = case.positions.drop_nulls("lat_deg").sort("vessel_key", "time_utc", "source_row")
     lat, lon, time = (placed[c].to_numpy() for c in ("lat_deg", "lon_deg", "time_utc"))
     hours = np.maximum((time[1:] - time[:-1]) / np.timedelta64(1, "h"), 0.25)
-    jumps = sea.gc_km(lat[:-1], lon[:-1], lat[1:], lon[1:]) / units.KM_PER_NM / hours > 50
+    jumps = sphere.gc_km(lat[:-1], lon[:-1], lat[1:], lon[1:]) / units.KM_PER_NM / hours > 50
     own = placed["vessel_key"].to_numpy()
     ships = set(own)
     single = ships - set(own[1:][jumps & (own[1:] == own[:-1])])

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from ghostships import sea_courses, sea_grid
 from ghostships.routes import Area
-from ghostships.sea import Place, Sea, cell, cell_centre, cell_expr, gc_km, gc_nm_expr, geodesic_km, land_polygons
+from ghostships.sea import Place, Sea, geodesic_km, land_polygons
 from ghostships.sea_grid import mercator_lat, mercator_y
+from ghostships.sphere import cell, cell_centre, cell_expr, gc_km, gc_nm_expr
 
 JAPAN_SEA = Area(lat_min_deg=34.5, lat_max_deg=43.6, lon_min_deg=127, lon_max_deg=142)
 PETER_THE_GREAT = Area(lat_min_deg=41.5, lat_max_deg=43.5, lon_min_deg=129.5, lon_max_deg=133.5)

@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -142,7 +143,7 @@ def _arrow(messages: pl.DataFrame, contents: pl.DataFrame) -> pa.Table:
     said = messages["said"].to_numpy()
     used = np.unique(said)
     some = contents.filter(pl.col("said").is_in(pl.Series(used, dtype=statics.SAID).implode())).sort("said")
-    place = np.searchsorted(used, said)
+    place = pa.array(np.searchsorted(used, said).astype(np.int32))
     schema = tables.POSITIONS.arrow_schema
     columns = []
     for column in tables.POSITIONS.columns:
@@ -160,13 +161,14 @@ def _arrow(messages: pl.DataFrame, contents: pl.DataFrame) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=_schema())
 
 
-def _coded(values: pl.Series, place: np.ndarray[tuple[int], np.dtype[np.int64]], kind: pa.DataType) -> pa.Array:
+def _coded(values: pl.Series, place: pa.Array, kind: pa.DataType) -> pa.Array:
     words = values.drop_nulls().unique().sort()
     if not len(words):
         return pa.DictionaryArray.from_arrays(pa.nulls(len(place), pa.int32()), pa.array([], kind))
-    codes = words.search_sorted(values.fill_null(words[0])).cast(pl.Int32).to_numpy()[place]
-    missing = values.is_null().to_numpy()[place]
-    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=missing), words.to_arrow().cast(kind))
+    codes = words.search_sorted(values, descending=False).cast(pl.Int32).zip_with(
+        values.is_not_null(), pl.Series([None], dtype=pl.Int32)
+    )
+    return pa.DictionaryArray.from_arrays(codes.to_arrow().take(place), words.to_arrow().cast(kind))
 
 
 class RejectsWriter:

@@ -22,7 +22,7 @@ import polars as pl
 from ghostships.readers import dialects
 from ghostships.readers.containers import escape
 
-BLOCK_BYTES = 16 * 2**20
+BLOCK_BYTES = 32 * 2**20
 MAX_LINE_BYTES = 2**20
 MAX_LONG_LINES = 100
 MAX_QUOTED_BYTES = 64 * 2**10

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ghostships import sea, tables
+from ghostships import sphere, tables
 from ghostships.units import EARTH_RADIUS_KM, KM_PER_NM, US_PER_HOUR
 
 MOVING_KN = 0.5
@@ -266,7 +266,7 @@ def _runs(rows: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
     )
     edges = [f"{side}_{name}" for side in ("first", "last") for name in ("utc", "lat_deg", "lon_deg")]
     found = found.with_columns(pl.when("has_place").then(pl.col(edges)))
-    return found.with_columns(cell=sea.cell_expr(pl.col("last_lat_deg"), pl.col("last_lon_deg")))
+    return found.with_columns(cell=sphere.cell_expr(pl.col("last_lat_deg"), pl.col("last_lon_deg")))
 
 
 def _summed(mask: Bools, starts: Ints) -> Ints:
@@ -284,7 +284,7 @@ def _steps(rows: pl.DataFrame, starts: Ints, placed: Bools) -> npt.NDArray[np.fl
         return np.full(len(starts), np.nan)
     some = rows.filter(pl.Series(placed)).select("time_utc", "lat_deg", "lon_deg")
     before = {name: pl.col(name).shift(1) for name in some.columns}
-    step_nm = sea.gc_nm_expr(before["lat_deg"], before["lon_deg"], pl.col("lat_deg"), pl.col("lon_deg"))
+    step_nm = sphere.gc_nm_expr(before["lat_deg"], before["lon_deg"], pl.col("lat_deg"), pl.col("lon_deg"))
     step_h = (pl.col("time_utc") - before["time_utc"]).dt.total_microseconds() / US_PER_HOUR
     kn = some.select(step_nm / step_h.clip(lower_bound=SHORTEST_STEP_S / 3600)).to_series().to_numpy()
     inside = np.flatnonzero(run[1:] == run[:-1]) + 1

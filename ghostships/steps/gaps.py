@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from ghostships import sea, tables
+from ghostships import sphere, tables
 from ghostships.routes import Port, Route
 from ghostships.units import US_PER_HOUR
 
@@ -124,7 +124,7 @@ def _described(found: pl.DataFrame, route: Route, vessels: pd.DataFrame | None) 
     )
     hours = pl.col("silent_us") / US_PER_HOUR
     return (
-        found.with_columns(gap_id=pl.Series(ids, dtype=pl.String), distance_gc_nm=sea.gc_nm_expr(*start, *end))
+        found.with_columns(gap_id=pl.Series(ids, dtype=pl.String), distance_gc_nm=sphere.gc_nm_expr(*start, *end))
         .join(names, on="vessel_key", how="left", maintain_order="left")
         .select(
             "gap_id",
@@ -167,7 +167,7 @@ def _port_at(lat_deg: pl.Series, lon_deg: pl.Series, ports: tuple[Port, ...]) ->
     lat, lon = lat_deg.cast(pl.Float64).to_numpy(), lon_deg.cast(pl.Float64).to_numpy()
     nearest = np.full(len(lat), np.inf)
     for port in ports:
-        away_km = sea.gc_km(lat, lon, port.lat_deg, port.lon_deg)
+        away_km = sphere.gc_km(lat, lon, port.lat_deg, port.lon_deg)
         inside = (away_km <= port.radius_km) & (away_km < nearest)
         out[inside] = port.id
         nearest[inside] = away_km[inside]

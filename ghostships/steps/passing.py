@@ -11,7 +11,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from ghostships import sea, units
+from ghostships import sphere, units
 from ghostships.inference import factors
 from ghostships.inference.factors import Factor
 from ghostships.routes import Route
@@ -52,7 +52,7 @@ def weigh(
     b_lat = usable["end_lat_deg"].fillna(usable["start_lat_deg"]).to_numpy()
     b_lon = usable["end_lon_deg"].fillna(usable["start_lon_deg"]).to_numpy()
     speed = np.array([fastest_kn[k] for k in usable["vessel_key"]]) * units.KM_PER_NM
-    direct = sea.gc_km(a_lat, a_lon, b_lat, b_lon)
+    direct = sphere.gc_km(a_lat, a_lon, b_lat, b_lon)
     ships = vessels.set_index("vessel_key")
     unknown = route.priors.dark_hulls_per_1000_km2 / 1000
     middle = (route.priors.trade_length_min_m + route.priors.trade_length_max_m) / 2
@@ -62,7 +62,7 @@ def weigh(
         at = (s.start_utc.value + s.end_utc.value) // 2000
         after_h, before_h = (at - start) / US, (end - at) / US
         lat, lon = np.full(len(usable), s.lat_deg), np.full(len(usable), s.lon_deg)
-        to_a, to_b = sea.gc_km(a_lat, a_lon, lat, lon), sea.gc_km(lat, lon, b_lat, b_lon)
+        to_a, to_b = sphere.gc_km(a_lat, a_lon, lat, lon), sphere.gc_km(lat, lon, b_lat, b_lon)
         sensor = route.sensor(s.sensor if isinstance(s.sensor, str) else None)
         slack = sensor.position_sigma_m / 1000 * 2
         can = (after_h >= 0) & (before_h >= 0) & (to_a <= speed * after_h + slack)
@@ -76,7 +76,7 @@ def weigh(
                 share = after_h[i] / total_h if total_h > 0 else 0.5
                 mid_lat = a_lat[i] + share * (b_lat[i] - a_lat[i])
                 mid_lon = a_lon[i] + share * (b_lon[i] - a_lon[i])
-                off_km = float(sea.gc_km(np.array([mid_lat]), np.array([mid_lon]), lat[:1], lon[:1])[0])
+                off_km = float(sphere.gc_km(np.array([mid_lat]), np.array([mid_lon]), lat[:1], lon[:1])[0])
                 stray = (
                     0.5
                     * math.sqrt(max((speed[i] * total_h) ** 2 - direct[i] ** 2, 0.0))

@@ -16,7 +16,8 @@ import pandas as pd
 import polars as pl
 
 from ghostships.routes import Port, Route
-from ghostships.sea import Sea, gc_km
+from ghostships.sea import Sea
+from ghostships.sphere import gc_km
 from ghostships.tables import GAPS, REACH, empty_pandas, to_pandas
 from ghostships.units import KM_PER_NM, US_PER_HOUR
 

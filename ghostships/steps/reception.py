@@ -32,7 +32,7 @@ import polars as pl
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from ghostships import sea
+from ghostships import sea, sphere
 from ghostships.routes import Area, Route
 from ghostships.units import EARTH_RADIUS_KM, KM_PER_NM, US_PER_HOUR
 
@@ -278,7 +278,7 @@ def _rows(segment_hours: pl.DataFrame) -> pl.DataFrame:
             lon=known("last_lon_deg"),
         )
         .filter(pl.col("lat").is_not_null())
-        .with_columns(place=sea.cell_expr(pl.col("lat"), pl.col("lon")))
+        .with_columns(place=sphere.cell_expr(pl.col("lat"), pl.col("lon")))
     )
 
 
@@ -302,14 +302,14 @@ def _cells(rows: pl.DataFrame, waters: sea.Sea, area: Area) -> tuple[Floats, Int
     heard = np.unique(rows["place"].to_numpy()).astype(np.int64)
     if not len(heard):
         return np.empty((0, 3)), heard
-    lat, lon = sea.cell_centre(heard)
+    lat, lon = sphere.cell_centre(heard)
     around = []
     for up in (-2, -1, 0, 1, 2):
         next_lat = np.clip(lat + up * CELL_DEG, -89.9, 89.9)
         width = CELL_DEG / np.cos(np.radians(next_lat))
-        around += [sea.cell(next_lat, (lon + right * width + 180) % 360 - 180) for right in (-2, -1, 0, 1, 2)]
+        around += [sphere.cell(next_lat, (lon + right * width + 180) % 360 - 180) for right in (-2, -1, 0, 1, 2)]
     ids = np.unique(np.concatenate([*around, heard]))
-    lat, lon = sea.cell_centre(ids)
+    lat, lon = sphere.cell_centre(ids)
     possible = np.isin(ids, heard)
     possible |= (
         (lat < area.lat_min_deg) | (lat > area.lat_max_deg) | (lon < area.lon_min_deg) | (lon > area.lon_max_deg)
@@ -320,7 +320,7 @@ def _cells(rows: pl.DataFrame, waters: sea.Sea, area: Area) -> tuple[Floats, Int
             width = CELL_DEG / np.cos(np.radians(lat))
             possible |= waters.is_water(lat + north * CELL_DEG, lon + east * width)
     ids = ids[possible]
-    return _unit(*sea.cell_centre(ids)), ids
+    return _unit(*sphere.cell_centre(ids)), ids
 
 
 @dataclass(frozen=True)
@@ -361,7 +361,7 @@ def _steps(rows: pl.DataFrame, ids: Ints, *, min_gap_h: float) -> _Steps:
     lat0, lat1 = steps["lat0"].to_numpy()[at], steps["lat"].to_numpy()[at]
     lon0, lon1 = steps["lon0"].to_numpy()[at], steps["lon"].to_numpy()[at]
     east = (lon1 - lon0 + 180) % 360 - 180
-    place = sea.cell(lat0 + part * (lat1 - lat0), (lon0 + part * east + 180) % 360 - 180)
+    place = sphere.cell(lat0 + part * (lat1 - lat0), (lon0 + part * east + 180) % 360 - 180)
     index = np.searchsorted(ids, place).clip(0, max(len(ids) - 1, 0))
     cell = np.where(ids[index] == place, index, -1) if len(ids) else np.full(len(place), -1)
     keys = list(zip(steps["vessel_key"].to_list(), steps["start_us"].to_list(), strict=True))

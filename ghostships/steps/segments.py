@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ghostships import sea, tables
+from ghostships import sphere, tables
 from ghostships.units import EARTH_RADIUS_KM, KM_PER_NM, US_PER_HOUR
 
 WHOLE = "whole"
@@ -163,7 +163,7 @@ def suspects(vessel_hours: pl.DataFrame, *, max_speed_kn: float) -> pl.DataFrame
     """
     rows = vessel_hours.filter(pl.col("n_positions") > 0).sort("vessel_key", "hour_utc")
     before = {n: pl.col(f"last_{n}").shift(1).over("vessel_key") for n in ("utc", "lat_deg", "lon_deg")}
-    step_nm = sea.gc_nm_expr(before["lat_deg"], before["lon_deg"], pl.col("first_lat_deg"), pl.col("first_lon_deg"))
+    step_nm = sphere.gc_nm_expr(before["lat_deg"], before["lon_deg"], pl.col("first_lat_deg"), pl.col("first_lon_deg"))
     step_h = (pl.col("first_utc") - before["utc"]).dt.total_microseconds() / US_PER_HOUR
     between = step_nm > max_speed_kn * step_h.clip(lower_bound=1 / 60)
     long = (step_h >= 1) & (step_nm > min(max_speed_kn, 40.0) * (step_h + SLACK_H))

@@ -9,7 +9,7 @@ import pandas as pd
 import polars as pl
 import shapely
 
-from ghostships import sea, tables
+from ghostships import sphere, tables
 from ghostships.routes import Route
 from ghostships.units import US_PER_HOUR
 
@@ -99,7 +99,7 @@ def stops(segment_hours: pl.DataFrame, route: Route, *, min_gap_h: float | None 
     lat, lon = points["lat"].to_numpy(), points["lon"].to_numpy()
     nearest, at = np.full(len(points), math.inf), np.full(len(points), None, dtype=object)
     for port in route.ports:
-        away_km = sea.gc_km(lat, lon, port.lat_deg, port.lon_deg)
+        away_km = sphere.gc_km(lat, lon, port.lat_deg, port.lon_deg)
         inside = (away_km <= port.radius_km) & (away_km < nearest)
         at[inside], nearest[inside] = port.id, away_km[inside]
     points = points.with_columns(port=pl.Series(at.tolist(), dtype=pl.String))

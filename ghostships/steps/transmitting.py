@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 import polars as pl
 
-from ghostships import sea, units
+from ghostships import sphere, units
 from ghostships.inference import association, factors
 from ghostships.routes import Route
 
@@ -135,7 +135,7 @@ def contradictions(
             )
             if near.is_empty():
                 continue
-            apart = sea.gc_km(
+            apart = sphere.gc_km(
                 near["lat_deg"].to_numpy(), near["lon_deg"].to_numpy(), *(np.full(near.height, x) for x in place)
             )
             late_us = (near["time_utc"].dt.epoch("us") - s.start_utc.value // 1000).abs().to_numpy()
@@ -264,14 +264,14 @@ def _place(pairs: pl.DataFrame, positions: pl.DataFrame, max_bracket_h: float) -
     share = np.divide(f["before_h"], whole, out=np.zeros_like(whole), where=whole > 0)
     lat = f["before_lat_deg"] + share * (f["after_lat_deg"] - f["before_lat_deg"])
     lon = f["before_lon_deg"] + share * (f["after_lon_deg"] - f["before_lon_deg"])
-    sailed = sea.gc_km(f["before_lat_deg"], f["before_lon_deg"], f["after_lat_deg"], f["after_lon_deg"])
+    sailed = sphere.gc_km(f["before_lat_deg"], f["before_lon_deg"], f["after_lat_deg"], f["after_lon_deg"])
     reported = joined["before_sog_kn"].fill_null(0.0).to_numpy()
     implied_kn = np.divide(units.nm(1.0) * sailed, whole, out=np.zeros_like(whole), where=whole > 0)
     speed_kn = np.maximum(reported, implied_kn)
     nearest_h = np.minimum(f["before_h"], f["after_h"])
     drift = DRIFT_SHARE * (speed_kn + 0.3) * units.KM_PER_NM * nearest_h
     sigma = np.sqrt(f["sigma_km"] ** 2 + drift**2 + (AZIMUTH_KM_PER_KN * speed_kn) ** 2)
-    distance = sea.gc_km(lat, lon, f["lat"], f["lon"])
+    distance = sphere.gc_km(lat, lon, f["lat"], f["lon"])
     density = np.exp(-0.5 * (distance / sigma) ** 2) / (2 * np.pi * sigma**2)
     return (
         joined.select("sighting_id", "vessel_key", "n_instants")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from messages import SIM_B, at, hourly, messages
 from polars.testing import assert_frame_equal
 
-from ghostships import sea, statics, tables
+from ghostships import sphere, statics, tables
 from ghostships.steps import days
 
 _MESSAGE = st.tuples(
@@ -94,7 +94,7 @@ def test_an_hour_tells_its_first_and_last_message_and_position_apart() -> None:
     assert (row["first_lat_deg"], row["last_lat_deg"]) == (42.0, 42.1)
     assert (row["first_source"], row["last_source"]) == ("ffffffffffff:1", "ffffffffffff:4")
     assert (row["n_messages"], row["n_positions"]) == (4, 2)
-    assert row["cell"] == sea.cell(42.1, 132.0)
+    assert row["cell"] == sphere.cell(42.1, 132.0)
 
 
 def test_a_message_on_the_hour_belongs_to_the_hour_it_begins() -> None:
@@ -179,7 +179,7 @@ def test_an_hour_worked_by_hand() -> None:
         "last_lat_deg": 42.0,
         "last_lon_deg": 132.0,
         "last_source": "ffffffffffff:2",
-        "cell": sea.cell(42.0, 132.0),
+        "cell": sphere.cell(42.0, 132.0),
         # The step into the next hour is told by the two rows; a speed of 75 kn is not believed, 0.4 kn is no way under way.
         "max_step_kn": None,
         "ais_class": "B",

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from messages import SIM_A, SIM_B, at
 
-from ghostships import routes, sea, tables
+from ghostships import routes, sphere, tables
 from ghostships.inference import factors
 from ghostships.steps import passing
 
@@ -187,7 +187,7 @@ instants = st.floats(-5, 30)
 @given(near, instants)
 def test_there_is_a_row_exactly_where_it_can_have_been(place: Place, hours: float) -> None:
     """Both ways must fit at top speed: inside by more than the picture's error there is a row, outside by more there is none."""
-    there, back = float(sea.gc_km(*FROM, *place)), float(sea.gc_km(*place, *TO))
+    there, back = float(sphere.gc_km(*FROM, *place)), float(sphere.gc_km(*place, *TO))
     spare = min(FAST_KN * 1.852 * hours - there, FAST_KN * 1.852 * (HOURS - hours) - back)
     found = weigh(seen(place, hours), gap())
     if spare > 0.001 and 0 <= hours <= HOURS:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from messages import SIM_A, SIM_B, at, messages, river
 
-from ghostships import routes, sea, tables
+from ghostships import routes, sphere, tables
 from ghostships.steps import transmitting, vessels
 from ghostships.traffic import Traffic
 
@@ -197,7 +197,7 @@ def test_of_two_moored_ships_the_nearer_is_never_the_less_likely(
 ) -> None:
     """Nothing else known, nearness decides."""
     found = explain(pl.concat([moored(one), moored(other, mmsi=SIM_B, row=500)]), sighting("S", 10.5))
-    first, second = (float(sea.gc_km(*p, *PIER)) for p in (one, other))
+    first, second = (float(sphere.gc_km(*p, *PIER)) for p in (one, other))
     if first < second:
         assert p_of(found, mmsi=SIM_A) >= p_of(found, mmsi=SIM_B)
     elif second < first:
