@@ -87,8 +87,49 @@ class Result:
     warnings: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Heard:
+    """What the traffic alone says: every silence with its reach and its reception, and the ships that keep them."""
+
+    ships: Traffic
+    hours: pl.DataFrame
+    silences: pd.DataFrame
+    in_reach: pd.DataFrame
+    fleet: pd.DataFrame
+    fastest_kn: dict[str, float]
+    draughts: pd.DataFrame
+    reception_says: dict[str, str]
+    off_evidence: pd.DataFrame
+    refused: pl.DataFrame
+    min_gap_h: float
+    as_of_utc: datetime | None
+    now: datetime | None
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What follows from pictures: `tables` by name, not yet in their declared shape; `weighed` is what they were made from."""
+
+    tables: dict[str, pd.DataFrame]
+    weighed: Weighed
+    warnings: list[str]
+
+
 def run(inputs: Inputs, settings: Settings, sea: Sea) -> Result:
     """Gaps, port calls, matches, evidence and round trips from what was read."""
+    heard = listen(inputs, settings, sea)
+    judged = judge(heard, inputs.sightings, inputs.scenes, route=settings.route, sea=sea)
+    declared = {t.name: t for t in tables.PUBLIC}
+    finished = {name: _frame([frame], declared[name]) for name, frame in judged.tables.items()}
+    late = pl.concat([heard.refused, inputs.traffic.lost]).select(
+        pl.col("source_file").alias("file_sha256"), pl.col("source_row").alias("row"), "rule", pl.lit("").alias("raw")
+    )
+    return Result(finished, pl.concat([inputs.rejects, late]), heard.now, heard.warnings + judged.warnings)
+
+
+def listen(inputs: Inputs, settings: Settings, sea: Sea) -> Heard:
+    """Positions -> silences: who was not heard, whether it should have been, and where it could have been."""
     route, warnings = settings.route, list[str]()
     others = clean.set_aside(inputs.traffic.hours)
     ships = inputs.traffic.without(others.select("mmsi"))
@@ -120,32 +161,56 @@ def run(inputs: Inputs, settings: Settings, sea: Sea) -> Result:
     said = reception.judge(silences, heard, scope=settings.scope, unobserved=settings.unobserved, **policy)
     judged, off_evidence = _weighed_off(said, route)
     silences = _with_reception(silences, judged)
+    return Heard(
+        ships=heard_by_then,
+        hours=hours,
+        silences=silences,
+        in_reach=in_reach,
+        fleet=fleet,
+        fastest_kn=fastest,
+        draughts=draughts.around(silences, heard_by_then.statics),
+        reception_says=dict(zip(judged["gap_id"], judged["because"], strict=True)),
+        off_evidence=off_evidence,
+        refused=refused,
+        min_gap_h=settings.min_gap_h,
+        as_of_utc=as_of,
+        now=now,
+        warnings=warnings,
+    )
 
-    sightings = calls.group(inputs.sightings, route)
-    near = {"route": route, "max_bracket_h": settings.min_gap_h}
-    positions = heard_by_then.positions(transmitting.wanted(sightings, hours, fleet, **near))
+
+def judge(heard: Heard, sightings: pd.DataFrame, scenes: pd.DataFrame, *, route: Route, sea: Sea) -> Judged:
+    """Silences and pictures -> who was seen where, and which silences were round trips.
+
+    Only this part is run again for another list of sightings or another dark port.
+    """
+    silences, in_reach, fleet, hours = heard.silences, heard.in_reach, heard.fleet, heard.hours
+    warnings = list[str]()
+    sightings = calls.group(sightings, route)
+    near = {"route": route, "max_bracket_h": heard.min_gap_h}
+    positions = heard.ships.positions(transmitting.wanted(sightings, hours, fleet, **near))
     explained = transmitting.explain(sightings, positions, hours, fleet, **near)
     known = _explained(explained)
-    stays = calls.find(
-        sightings, inputs.scenes, route=route, transmitting=known, distance_nm=_port_distance(route, sea)
-    )
+    stays = calls.find(sightings, scenes, route=route, transmitting=known, distance_nm=_port_distance(route, sea))
     weighed = match.weigh(
         silences,
         in_reach,
         _dark_calls(stays, route),
         sightings,
-        inputs.scenes,
+        scenes,
         fleet,
-        draughts.around(silences, heard_by_then.statics),
+        heard.draughts,
         route=route,
         legs_nm=_legs_nm(route, sea),
-        as_of_us=_microseconds(now),
-        reception_says=dict(zip(judged["gap_id"], judged["because"], strict=True)),
+        as_of_us=_microseconds(heard.now),
+        reception_says=heard.reception_says,
     )
     warnings += weighed.warnings
     at_ports = {s for ids in stays["sighting_ids"] for s in ids}
     at_sea = sightings[~sightings["sighting_id"].isin(at_ports | set(known))]
-    passed = passing.weigh(at_sea, silences, fleet, route=route, fastest_kn=fastest, as_of_us=_microseconds(now))
+    passed = passing.weigh(
+        at_sea, silences, fleet, route=route, fastest_kn=heard.fastest_kn, as_of_us=_microseconds(heard.now)
+    )
     matches, match_evidence = decide.decide(weighed, stays, explained, passed, sightings, silences, fleet, route=route)
     stops = tracks.stops(hours, route)
     found = trips.find(weighed, silences, in_reach, stays, stops, route=route)
@@ -164,31 +229,25 @@ def run(inputs: Inputs, settings: Settings, sea: Sea) -> Result:
     )
     round_trips = _frame([pd.DataFrame(found.trips), told], tables.ROUND_TRIPS)
     evidence = _frame(
-        [off_evidence, match_evidence, pd.DataFrame(found.evidence), told_evidence],
+        [heard.off_evidence, match_evidence, pd.DataFrame(found.evidence), told_evidence],
         tables.EVIDENCE,
     )
-    made = throughput.estimate(stays, sightings, inputs.scenes, round_trips, route=route)
     out = {
         "gaps": silences,
         "reach": in_reach,
         "sightings": sightings,
-        "scenes": inputs.scenes,
+        "scenes": scenes,
         "port_calls": stays,
         "matches": matches,
         "evidence": evidence,
         "round_trips": round_trips,
         "tracks": tracks.simplify(hours),
-        "vessels": _counted(fleet, fastest, silences, round_trips),
-        "throughput": made,
+        "vessels": _counted(fleet, heard.fastest_kn, silences, round_trips),
+        "throughput": throughput.estimate(stays, sightings, scenes, round_trips, route=route),
     }
     warnings += transmitting.contradictions(sightings, positions, fleet, route=route)
-    warnings += _sightings_outside(sightings, vessel_hours) + _without_place(sightings, route)
-    declared = {t.name: t for t in tables.PUBLIC}
-    finished = {name: _frame([frame], declared[name]) for name, frame in out.items()}
-    late = pl.concat([refused, inputs.traffic.lost]).select(
-        pl.col("source_file").alias("file_sha256"), pl.col("source_row").alias("row"), "rule", pl.lit("").alias("raw")
-    )
-    return Result(finished, pl.concat([inputs.rejects, late]), now, warnings)
+    warnings += _sightings_outside(sightings, heard.ships.hours) + _without_place(sightings, route)
+    return Judged(out, weighed, warnings)
 
 
 def _set_aside_sentence(aside: pl.DataFrame) -> str:

@@ -14,7 +14,6 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -165,8 +164,10 @@ def _coded(values: pl.Series, place: pa.Array, kind: pa.DataType) -> pa.Array:
     words = values.drop_nulls().unique().sort()
     if not len(words):
         return pa.DictionaryArray.from_arrays(pa.nulls(len(place), pa.int32()), pa.array([], kind))
-    codes = words.search_sorted(values, descending=False).cast(pl.Int32).zip_with(
-        values.is_not_null(), pl.Series([None], dtype=pl.Int32)
+    codes = (
+        words.search_sorted(values, descending=False)
+        .cast(pl.Int32)
+        .zip_with(values.is_not_null(), pl.Series([None], dtype=pl.Int32))
     )
     return pa.DictionaryArray.from_arrays(codes.to_arrow().take(place), words.to_arrow().cast(kind))
 

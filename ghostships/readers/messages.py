@@ -115,6 +115,11 @@ def convert(
     rejects = work.select("row", rule=broken).filter(pl.col("rule").is_not_null())
     work = work.filter(broken.is_null()).rechunk() if rejects.height else work
     tally.add("heard without a position (91/181 or a message type without one)", int(work["lat"].null_count()))
+    for name in SENTINELS:
+        if name in work.columns:
+            word = pl.col(name).str.strip_chars().str.to_lowercase()
+            is_strange = _decimal(pl.col(name)).is_null() & ~word.is_in(NULL_WORDS)
+            tally.add(f"{name} is no number, taken as not told", int(work.select(is_strange.sum()).item()))
     names = tables.POSITIONS.names
     shaped = work.select(
         "vessel_key",

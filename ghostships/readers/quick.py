@@ -22,7 +22,10 @@ from ghostships.readers.text import MAX_LINE_BYTES, Header
 MOST_ODD = 0.3
 """With a larger share of rows that are not plain the careful way reads the whole block: both ways would cost more than one."""
 _FEW_ODD = 0.02
-_MOVEMENT = ("time", "lat_deg", "lon_deg", "sog_kn", "cog_deg", "heading_deg", "nav_status")
+_OFTEN_EMPTY = 0.01
+"""A column of numbers with a larger share of empty cells is read as text, which tells an empty cell from a wrong one."""
+_NUMBERS = ("sog_kn", "cog_deg", "heading_deg", "nav_status")
+_MOVEMENT = ("time", "lat_deg", "lon_deg", *_NUMBERS)
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -37,6 +40,8 @@ class Sets:
 
     dialect: dialects.Dialect
     n: int = 0
+    often_empty: set[str] = field(default_factory=set)
+    """Columns of numbers with many empty cells in this stream."""
     _known: pl.DataFrame = field(
         default_factory=lambda: pl.DataFrame(schema={"key": pl.String, "number": statics.SAID})
     )
@@ -108,7 +113,10 @@ def read(
     starts = np.concatenate([np.zeros(1, np.int64), ends[:-1] + 1])
     if int((ends - starts).max()) > MAX_LINE_BYTES:
         return None
-    frame = _parse(block, header, binding)
+    frame = _parse(block, header, binding, sets.often_empty)
+    if frame is not None and (found := _often_empty(frame)):
+        sets.often_empty |= found
+        frame = _parse(block, header, binding, sets.often_empty)
     if frame is None or frame.height != len(ends):
         return None
     regular = _regular(block, starts, ends, frame, header)
@@ -134,15 +142,26 @@ def _is_utf8(block: bytes) -> bool:
     return True
 
 
-def _parse(block: bytes, header: Header, binding: dialects.Binding) -> pl.DataFrame | None:
+def _often_empty(frame: pl.DataFrame) -> set[str]:
+    """Columns that were read as numbers though many of their cells are empty or no numbers."""
+    most = _OFTEN_EMPTY * frame.height
+    return {
+        name
+        for name in _NUMBERS
+        if name in frame.columns and frame[name].dtype == pl.Float64 and frame[name].null_count() > most
+    }
+
+
+def _parse(block: bytes, header: Header, binding: dialects.Binding, as_text: set[str]) -> pl.DataFrame | None:
     """The bound columns, null where empty, with whether the last column is there (`last`) and anything behind it (`behind`).
 
-    Text all of them but latitude and longitude: a row is not plain without these, so that what is no number may be null.
+    Latitude, longitude and the other numbers that are not wanted `as_text` are numbers: a row without one is not plain, so that
+    what is no number may be null. Everything else is text.
     """
     names = [f"c{i}" for i in range(len(header.columns) + 1)]
     wanted = {name: names[i] for name, i in binding.index.items()}
     schema: dict[str, pl.DataType] = dict.fromkeys(names, pl.String())
-    schema |= {wanted[name]: pl.Float64() for name in ("lat_deg", "lon_deg")}
+    schema |= {wanted[n]: pl.Float64() for n in ("lat_deg", "lon_deg", *_NUMBERS) if n in wanted and n not in as_text}
     try:
         return (
             pl.scan_csv(
@@ -201,7 +220,7 @@ def _typed(frame: pl.DataFrame, time_utc: pl.Series) -> pl.DataFrame:
     # Nine bytes that make a number of nine digits are nine digits: a sign or a blank would leave eight.
     plain = (text.str.len_bytes() == 9) & (mmsi >= 100_000_000)
     columns = {"mmsi": mmsi}
-    for name in ("sog_kn", "cog_deg", "heading_deg", "nav_status"):
+    for name in _NUMBERS:
         if name in frame.columns:
             columns[name] = pl.col(name).cast(pl.Float64, strict=False)
     typed = frame.with_columns(time_utc.alias("time_utc")).select(
@@ -220,9 +239,8 @@ def _typed(frame: pl.DataFrame, time_utc: pl.Series) -> pl.DataFrame:
         if name in columns:
             low, high = bounds[name]
             value = pl.col(name)
-            empty = frame[name].is_null()
             fits = (value == sentinel) | ((value >= low) & (value <= high))
-            checks.append(fits.fill_null(False) | pl.lit(empty))
+            checks.append(_or_empty(fits, frame[name]))
             out.append(pl.when(value != sentinel).then(value).alias(name))
         else:
             out.append(pl.lit(None, pl.Float64).alias(name))
@@ -230,11 +248,17 @@ def _typed(frame: pl.DataFrame, time_utc: pl.Series) -> pl.DataFrame:
         code = pl.col("nav_status")
         low, high = bounds["nav_status"]
         whole = (code >= low) & (code <= high) & (code == code.floor())
-        checks.append(whole.fill_null(False) | pl.lit(frame["nav_status"].is_null()))
+        checks.append(_or_empty(whole, frame["nav_status"]))
         out.append(code.cast(pl.Int8, strict=False))
     else:
         out.append(pl.lit(None, pl.Int8).alias("nav_status"))
     return typed.select("row", "mmsi", "time_utc", "lat_deg", "lon_deg", *out, is_plain=pl.all_horizontal(checks))
+
+
+def _or_empty(fits: pl.Expr, cells: pl.Series) -> pl.Expr:
+    """Whether a value is in order. Cells that were read as text may be empty; a null among numbers may be anything."""
+    known = fits.fill_null(False)
+    return known | pl.lit(cells.is_null()) if cells.dtype == pl.String else known
 
 
 def _with_sets(

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -240,6 +241,23 @@ def test_plain_rows_do_go_the_quick_way(tmp_path: Path, monkeypatch: pytest.Monk
     assert taken == [45]
     assert found.account.n_accepted == 46
     assert found.account.n_rejected == {"coord_format": 1, "field_count": 1}
+
+
+@pytest.mark.parametrize("n_filled", [5, 400])
+def test_an_empty_speed_is_no_wrong_speed_however_rare_either_is(tmp_path: Path, n_filled: int) -> None:
+    """In a column that is nearly always filled, and in one that is often empty, the same cell means the same."""
+    filled, *others = (PLAIN.rstrip() + b"," + speed + b"\n" for speed in (b"9.5", b"", b"fast", b" 7.5"))
+    path = tmp_path / "a.csv"
+    path.write_bytes(HEAD.rstrip() + b",sog\n" + n_filled * filled + b"".join(others) + n_filled * filled)
+    (found,) = ais.readings(path)
+    said = found.positions.filter(pl.col("source_row").is_between(n_filled + 2, n_filled + 4)).sort("source_row")
+    assert found.account.n_read == 2 * n_filled + 3
+    assert dict(said.select("source_row", "sog_kn").iter_rows()) == {
+        n_filled + 2: None,
+        n_filled + 3: None,
+        n_filled + 4: 7.5,
+    }
+    assert "1 rows: sog_kn is no number, taken as not told" in found.account.notes
 
 
 def rows_of(data: bytes) -> int:
