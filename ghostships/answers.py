@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ghostships.explain import Explanation, RawLine, Sum
     from ghostships.job import Outcome
     from ghostships.readers.inspect import Inspection
+    from ghostships.scenarios import Scenario
 
 
 def of_run(outcome: Outcome, out: Path, *, has_report: bool) -> list[str]:
@@ -23,7 +24,11 @@ def of_run(outcome: Outcome, out: Path, *, has_report: bool) -> list[str]:
         rows.append(("SIMULATED", "the input is invented traffic: no ship in it exists"))
     threshold = outcome.manifest["thresholds"]["min_gap_h"]
     rows.append(
-        ("gaps", f"{gaps['all']} of {threshold:g} h or longer: {gaps['open']} open, {gaps['void']} void (feed down)")
+        (
+            "gaps",
+            f"{gaps['all']} of {threshold:g} h or longer: {gaps['open']} open, "
+            f"{gaps['void']} void (not listened to, or not believed)",
+        )
     )
     rows.append(("port calls", ", ".join(f"{n} {kind}" for kind, n in facts["port_calls"].items()) or "none"))
     rows.append(
@@ -147,6 +152,111 @@ def _sum_lines(one: Sum) -> list[str]:
     if one.weakest:
         lines.append(f"  weakest link: {visible(one.weakest, limit=1000)}")
     return lines
+
+
+_SHOWN = 20
+"""Rows of a kind that a person is shown; how many more there are is said, and the kept file has them all."""
+
+
+def of_whatif(scenario: Scenario, path: Path) -> list[str]:
+    """Before and after: flags and calls, every affected trip with the reason, matches that moved, throughput."""
+    answer = scenario.answer
+    trips, matches, counts = answer["trips"], answer["matches"], answer["throughput"]
+    lines = [f"what if: {visible('; '.join(scenario.said), limit=1000)}"]
+    lines += aligned(
+        [
+            *([("SIMULATED", "the input is invented traffic: no ship in it exists")] if scenario.is_simulated else []),
+            ("flagged trips", _change(answer["flagged"])),
+            ("port calls", _change(answer["port_calls"])),
+            ("trips", f"{_change(answer['n_trips'])}, {len(trips)} affected"),
+            *(("note", note) for note in answer["notes"]),
+        ],
+        limit=1000,
+    )
+    for line, trip in zip(aligned([_trip_cells(trip) for trip in trips], indent="  "), trips, strict=True):
+        lines += [line, f"      {visible(trip['why'], limit=1000)}"]
+    if matches:
+        lines += ["", "matches that moved"]
+        lines += aligned(
+            [
+                (
+                    one["sighting_id"],
+                    one["hypothesis"],
+                    one["vessel_name"] or one["vessel_key"] or "none of these",
+                    _p_change(one["p_match_before"], one["p_match_after"]),
+                )
+                for one in matches[:_SHOWN]
+            ],
+            indent="  ",
+        )
+        lines += _more(matches)
+    if counts:
+        lines += ["", "throughput: calls (low, best, high)"]
+        lines += aligned(
+            [
+                (
+                    one["period_start"],
+                    one["definition"],
+                    one["source"],
+                    " -> ".join(_calls(one[when]) for when in ("before", "after")),
+                )
+                for one in counts[:_SHOWN]
+            ],
+            indent="  ",
+        )
+        lines += _more(counts)
+    return [*lines, f"kept as {visible(scenario.name)} in {visible(path)}; nothing else in the folder was changed"]
+
+
+def of_scenarios(kept: Sequence[Scenario]) -> list[str]:
+    """One line per scenario: what it asked, what came of it, and whether its base is still what is published."""
+    return aligned(
+        [
+            (
+                one.name,
+                "; ".join(one.said),
+                f"flagged {_change(one.answer['flagged'])}",
+                f"{len(one.answer['trips'])} trips affected",
+                "current" if one.is_current else "OLD: the tables are others now; ask again",
+            )
+            for one in kept
+        ]
+    )
+
+
+def _trip_cells(trip: dict[str, Any]) -> tuple[str, ...]:
+    """One trip: who, both probabilities, both tiers, what that means."""
+    old, new = trip["before"], trip["after"]
+    one = old or new
+    tiers = list(dict.fromkeys(row["tier"] if row else "not listed" for row in (old, new)))
+    return (
+        trip["trip_id"],
+        one["vessel_name"] or one["vessel_key"] or "nobody known",
+        " -> ".join(_p_trip(row) for row in (old, new)),
+        " -> ".join(tiers),
+        ", ".join(trip["change"]),
+    )
+
+
+def _p_trip(row: dict[str, Any] | None) -> str:
+    return "-" if row is None else "cannot say" if row["p_trip"] is None else f"p {row['p_trip']:.3f}"
+
+
+def _change(numbers: dict[str, int]) -> str:
+    return f"{numbers['before']} -> {numbers['after']}"
+
+
+def _p_change(before: float | None, after: float | None) -> str:
+    return " -> ".join("-" if p is None else f"{p:.3f}" for p in (before, after))
+
+
+def _calls(row: dict[str, Any] | None) -> str:
+    numbers = [row[name] for name in ("n_calls_low", "n_calls", "n_calls_high")] if row else []
+    return ", ".join("?" if n is None else f"{n:g}" for n in numbers) or "not listed"
+
+
+def _more(rows: Sequence[object]) -> list[str]:
+    return [f"  and {len(rows) - _SHOWN} more in the kept file"] if len(rows) > _SHOWN else []
 
 
 def _cell(value: object) -> str:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ghostships import __version__, answers, cli_nightly
+from ghostships import __version__, answers, cli_nightly, cli_whatif
 from ghostships.errors import GhostshipsError, UsageError
 from ghostships.terminal import LogFormat, aligned, as_json, bar, log, parse_time, stage, start_log, visible
 
@@ -45,6 +45,7 @@ app = typer.Typer(
 routes_app = typer.Typer(help="The route files: ports, berths, thresholds, priors.", no_args_is_help=True)
 app.add_typer(routes_app, name="routes")
 cli_nightly.register(app, epilog=_GLOBALS)
+cli_whatif.register(app, epilog=_GLOBALS)
 
 
 @dataclass(frozen=True)
@@ -337,23 +338,72 @@ def simulate(
 @app.command(epilog=_GLOBALS)
 def evaluate(
     context: typer.Context,
-    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="A folder written by `simulate`.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="SCENARIO|AIS...", help="A folder written by `simulate`; with --blank AIS exports."),
+    ],
     tables_folder: Annotated[
         Path | None,
         typer.Option("--tables", metavar="DIR", help="Score this output folder instead of running the job."),
     ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write figures, curves and what each factor is worth.")
+    ] = None,
+    blank: Annotated[
+        bool, typer.Option("--blank", help="Hide pieces of real AIS exports and see whether they are found again.")
+    ] = False,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="With --blank: which pieces are hidden.")] = 0,
+    pieces: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="With --blank: pieces to hide at most; default 60.")
+    ] = None,
+    route: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="With --blank: route; default: one that fits the traffic.")
+    ] = None,
+    dialect: Dialect = None,
 ) -> int:
-    """The job on a simulated world, scored against its truth and beside the script one would write by hand."""
+    """The job on a simulated world, or on real tracks with pieces hidden, scored against what is known."""
+    if blank:
+        if tables_folder is not None:
+            raise UsageError("--blank and --tables were both given; pieces are hidden before the job runs")
+        return _evaluate_blanked(context.obj, paths, out, seed=seed, pieces=pieces, route=route, dialect=dialect)
     from ghostships import evaluate as judging
     from ghostships import job
 
-    if tables_folder is not None:
-        scores = judging.evaluate(scenario, tables_folder)
+    if len(paths) != 1:
+        raise UsageError(f"{len(paths)} folders given; right would be one SCENARIO, or --blank AIS...")
+    only_blank = {"--seed": seed or None, "--pieces": pieces, "--route": route, "--dialect": dialect}
+    if given := [name for name, value in only_blank.items() if value is not None]:
+        raise UsageError(f"{given[0]}: belongs to --blank, which was not given")
+    scenario = Path(paths[0])
+    # The truth is opened first: without it the run would be for nothing.
+    judging.read_truth(scenario)
+    found = tables_folder if tables_folder is not None else job.work(job.request_of_folder(scenario), None, stage=stage)
+    if out is None:
+        scores = judging.evaluate(scenario, found)
     else:
-        # The truth is opened first: without it the run would be for nothing.
-        judging.read_truth(scenario)
-        scores = judging.evaluate(scenario, job.work(job.request_of_folder(scenario), None, stage=stage))
+        scores, written = judging.write(out, scenario, found)
+        for path in written:
+            log.info("wrote %s", visible(path))
     typer.echo(as_json(scores.as_dict()) if context.obj.json else scores.as_text())
+    return DONE
+
+
+def _evaluate_blanked(
+    options: Options,
+    files: list[str],
+    out: Path | None,
+    *,
+    seed: int,
+    pieces: int | None,
+    route: str | None,
+    dialect: str | None,
+) -> int:
+    """Hide, judge, tell."""
+    from ghostships import blanked
+
+    plan = blanked.Plan() if pieces is None else blanked.Plan(n_pieces=pieces)
+    found = blanked.evaluate(files, seed=seed, plan=plan, route=route, dialect=dialect, out=out, stage=stage)
+    typer.echo(as_json(found.as_dict()) if options.json else found.as_text())
     return DONE
 
 

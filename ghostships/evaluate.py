@@ -7,7 +7,6 @@ the right ship (or rightly to none), and were the round trips found. The truth n
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,22 +17,33 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
-from sklearn.metrics import average_precision_score, log_loss
 
 from ghostships import routes
 from ghostships.errors import UsageError
+from ghostships.evaluation import scoring, summary
+from ghostships.evaluation.scoring import Bools, expected_calibration_error, interval, log_loss_skill
 from ghostships.naive import judge_by_hand
 
+__all__ = [
+    "WANTED",
+    "Outcomes",
+    "Scores",
+    "Truth",
+    "evaluate",
+    "expected_calibration_error",
+    "interval",
+    "log_loss_skill",
+    "outcomes",
+    "read_tables",
+    "read_truth",
+    "write",
+]
+
 Score = float | int | None
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 _TABLES = ("gaps", "sightings", "vessels", "matches", "round_trips")
 _NOBODY = ""
 """Stands for "none of these" where a ship's key would stand."""
-
-_SURE = 1e-6
-"""Probabilities are published in steps of 1e-6; a logarithm of less would be of rounding."""
 
 WANTED = {
     "right_attribution": ">= 0.85",
@@ -60,6 +70,7 @@ _MEANING = {
     "trip_recall_one_to_one": "the same when one flag can find one call only",
     "trip_ap": "average precision over all candidate trips; calls without a candidate count as never found",
     "trip_ece": "expected calibration error of p_trip over the candidates",
+    "trip_log_loss_skill": "1 - log loss / log loss of the base rate, p_trip over the candidates",
     "flags_per_60_days": "flagged trips in 60 days",
     "false_flags_per_60_days": "flagged trips in 60 days that no true call supports",
 }
@@ -76,6 +87,26 @@ class Truth:
     sightings: pd.DataFrame
     trips: pd.DataFrame
     start_utc: pd.Timestamp
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What was answered and what was true, row by row: what all scores and curves are made of.
+
+    `answers`: one row per true sighting with the top answer, its `p` (null: none given) and `is_right`. `candidates`: one row per
+    candidate trip of a known ship with `p`, `is_flagged` and `is_supported`. `reached` is the share of true calls that any
+    candidate overlaps; null where there is no true call.
+    """
+
+    answers: pd.DataFrame
+    candidates: pd.DataFrame
+    reached: float | None
+
+    @property
+    def asked(self) -> pd.DataFrame:
+        """The answers of dark or unknown hulls at the dark port that were given one."""
+        at_port = self.answers[self.answers["is_dark_or_unknown"] & self.answers["is_at_dark_port"]]
+        return at_port[at_port["p"].notna()].sort_values(["p", "sighting_id"])
 
 
 @dataclass(frozen=True)
@@ -133,21 +164,13 @@ def evaluate(scenario: Path, tables: Path | Mapping[str, pd.DataFrame]) -> Score
     UsageError
         when the folder is not a simulation, or a table is missing.
     """
-    truth = read_truth(scenario)
-    found = _tables(tables)
+    truth, found = read_truth(scenario), read_tables(tables)
     seen = truth.sightings
-    unexplained = seen.loc[seen["is_dark_or_unknown"], "sighting_id"]
-    by_hand_matches, by_hand_trips = judge_by_hand(
-        found["gaps"],
-        found["sightings"][found["sightings"]["sighting_id"].isin(set(unexplained))],
-        found["vessels"],
-        truth.dark_port,
-    )
-    answers = _top_answers(found["matches"], seen)
-    by_hand = _top_answers(by_hand_matches, seen[seen["is_dark_or_unknown"]])
-    run_scores = _attribution(answers) | _trips(found["round_trips"], truth)
-    hand_scores = _attribution(by_hand) | _trips(by_hand_trips, truth)
+    run, by_hand = outcomes(truth, found), _by_hand(truth, found)
+    run_scores = _attribution(run) | _trips(run, truth)
+    hand_scores = _attribution(by_hand) | _trips(by_hand, truth)
     hand_scores["right_attribution_transmitting"] = None
+    dark = run.answers[run.answers["is_dark_or_unknown"] & run.answers["p"].notna()].sort_values(["p", "sighting_id"])
     at_port = seen["is_dark_or_unknown"] & seen["is_at_dark_port"]
     return Scores(
         scenario=truth.scenario,
@@ -157,16 +180,55 @@ def evaluate(scenario: Path, tables: Path | Mapping[str, pd.DataFrame]) -> Score
             "sightings": len(seen),
             "dark_or_unknown_at_dark_port": int(at_port.sum()),
             "of_them_nobody_known": int((at_port & seen["is_nobody"]).sum()),
-            "sightings_without_an_answer": int(answers["p"].isna().sum()),
+            "sightings_without_an_answer": int(run.answers["p"].isna().sum()),
             "true_trips": len(truth.trips),
             "candidate_trips": int(found["round_trips"]["p_trip"].notna().sum()),
             "flagged_trips": int(found["round_trips"]["is_flagged"].astype(bool).sum()),
-            "flagged_by_hand": len(by_hand_trips),
+            "flagged_by_hand": int(by_hand.candidates["is_flagged"].sum()),
         },
         run=run_scores,
         by_hand=hand_scores,
-        calibration=_calibration(answers[answers["is_dark_or_unknown"]]),
+        calibration=scoring.calibration(dark["p"].to_numpy(dtype=float), dark["is_right"].to_numpy(dtype=bool)),
     )
+
+
+def outcomes(truth: Truth, found: Mapping[str, pd.DataFrame]) -> Outcomes:
+    """Compare `matches` and `round_trips` with the truth, row by row."""
+    return _outcomes(truth, found["matches"], found["round_trips"], truth.sightings)
+
+
+def _outcomes(truth: Truth, matches: pd.DataFrame, trips: pd.DataFrame, seen: pd.DataFrame) -> Outcomes:
+    candidates = trips[trips["vessel_key"].notna() & trips["p_trip"].notna()].sort_values("trip_id", ignore_index=True)
+    overlaps = _overlaps(candidates, truth.trips)
+    judged = candidates.assign(
+        p=candidates["p_trip"].astype("float64"),
+        is_flagged=candidates["is_flagged"].astype(bool),
+        is_supported=overlaps.any(axis=1).astype(bool),
+    )
+    reached = float(overlaps.any(axis=0).mean()) if len(truth.trips) else None
+    return Outcomes(_top_answers(matches, seen), judged, reached)
+
+
+def _by_hand(truth: Truth, found: Mapping[str, pd.DataFrame]) -> Outcomes:
+    """What the script by hand makes of the same gaps and pictures."""
+    seen = truth.sightings[truth.sightings["is_dark_or_unknown"]]
+    shown = found["sightings"][found["sightings"]["sighting_id"].isin(set(seen["sighting_id"]))]
+    matches, trips = judge_by_hand(found["gaps"], shown, found["vessels"], truth.dark_port)
+    return _outcomes(truth, matches, trips, seen)
+
+
+def write(out: Path, scenario: Path, tables: Path | Mapping[str, pd.DataFrame]) -> tuple[Scores, list[Path]]:
+    """Score as `evaluate` does and write the judge's folder: page, figures, curves, and what each factor is worth.
+
+    Raises
+    ------
+    UsageError
+        when the folder holds something else, or a table is missing.
+    """
+    summary.check_folder(out)
+    given = read_tables(tables, (*_TABLES, "evidence"))
+    scores = evaluate(scenario, given)
+    return scores, summary.write(out, scores, outcomes(read_truth(scenario), given), given)
 
 
 def read_truth(scenario: Path) -> Truth:
@@ -192,19 +254,25 @@ def read_truth(scenario: Path) -> Truth:
     return Truth(name, seed, days, dark_port, sightings, trips, start)
 
 
-def _tables(tables: Path | Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """The tables the judge needs, from a folder or from memory."""
+def read_tables(tables: Path | Mapping[str, pd.DataFrame], names: tuple[str, ...] = _TABLES) -> dict[str, pd.DataFrame]:
+    """The tables the judge needs, from a folder or from memory.
+
+    Raises
+    ------
+    UsageError
+        naming what is missing.
+    """
     if not isinstance(tables, Path):
-        missing = [name for name in _TABLES if name not in tables]
+        missing = [name for name in names if name not in tables]
         if missing:
-            raise UsageError(f"tables to score lack {', '.join(missing)}; needed: {', '.join(_TABLES)}")
-        return {name: pd.DataFrame(tables[name]) for name in _TABLES}
-    missing = [name for name in _TABLES if not (tables / f"{name}.parquet").is_file()]
+            raise UsageError(f"tables to score lack {', '.join(missing)}; needed: {', '.join(names)}")
+        return {name: pd.DataFrame(tables[name]) for name in names}
+    missing = [name for name in names if not (tables / f"{name}.parquet").is_file()]
     if missing:
         raise UsageError(
             f"{tables}: has no {', '.join(f'{name}.parquet' for name in missing)}; give the output folder of a run"
         )
-    return {name: pd.read_parquet(tables / f"{name}.parquet") for name in _TABLES}
+    return {name: pd.read_parquet(tables / f"{name}.parquet") for name in names}
 
 
 def _top_answers(matches: pd.DataFrame, seen: pd.DataFrame) -> pd.DataFrame:
@@ -227,13 +295,12 @@ def _top_answers(matches: pd.DataFrame, seen: pd.DataFrame) -> pd.DataFrame:
     return out.assign(is_right=right.astype(bool), p=out["p"].astype("float64").clip(0.0, 1.0))
 
 
-def _attribution(answers: pd.DataFrame) -> dict[str, Score]:
+def _attribution(found: Outcomes) -> dict[str, Score]:
     """Was each sighting put down to the right ship, and did p say how sure that was?"""
+    answers = found.answers
     unknown = answers[answers["is_dark_or_unknown"]]
     at_port = unknown[unknown["is_at_dark_port"]]
-    answered = at_port[at_port["p"].notna()].sort_values(["p", "sighting_id"])
-    p, right = answered["p"].to_numpy(dtype="float64"), answered["is_right"].to_numpy(dtype=bool)
-    middle = (p >= 0.2) & (p <= 0.95)
+    p, right = found.asked["p"].to_numpy(dtype="float64"), found.asked["is_right"].to_numpy(dtype=bool)
     return {
         "right_attribution": _share(at_port["is_right"]),
         "right_attribution_of_ships": _share(at_port.loc[~at_port["is_nobody"], "is_right"]),
@@ -241,77 +308,25 @@ def _attribution(answers: pd.DataFrame) -> dict[str, Score]:
         "right_attribution_everywhere": _share(unknown["is_right"]),
         "right_attribution_transmitting": _share(answers.loc[~answers["is_dark_or_unknown"], "is_right"]),
         "ece": expected_calibration_error(p, right),
-        "calibration_gap": round(float(p[middle].mean() - right[middle].mean()), 6) if middle.any() else None,
+        "calibration_gap": scoring.calibration_gap(p, right),
         "log_loss_skill": log_loss_skill(p, right),
     }
 
 
-def expected_calibration_error(p: Floats, right: Bools, *, n_bins: int = 10) -> float | None:
-    """Mean distance of stated and true share over bins of equal count, weighted by count; None for no answers."""
-    if not len(p):
-        return None
-    order = np.argsort(p, kind="stable")
-    bins = [b for b in np.array_split(order, n_bins) if len(b)]
-    return round(float(sum(len(b) * abs(p[b].mean() - right[b].mean()) for b in bins) / len(p)), 6)
-
-
-def log_loss_skill(p: Floats, right: Bools) -> float | None:
-    """How much better than always saying the base rate; None where all answers are right or all wrong."""
-    if not len(p) or right.all() or not right.any():
-        return None
-    base = np.full(len(p), right.mean())
-    ours = log_loss(right, p.clip(_SURE, 1 - _SURE), labels=[False, True])
-    return round(float(1 - ours / log_loss(right, base, labels=[False, True])), 6)
-
-
-def interval(n_right: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share (doi 10.1080/01621459.1927.10502953): honest for few and for extreme shares."""
-    z = 1.959964
-    share, spread = n_right / n, z * z / n
-    middle = (share + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def _calibration(answers: pd.DataFrame, *, n_bins: int = 5) -> list[dict[str, float | int]]:
-    """Stated and true share of the answers that are neither sure nor hopeless: there a constant cannot look good."""
-    middle = answers[(answers["p"] >= 0.2) & (answers["p"] <= 0.95)].sort_values(["p", "sighting_id"])
-    out: list[dict[str, float | int]] = []
-    for rows in np.array_split(np.arange(len(middle)), n_bins):
-        if not len(rows):
-            continue
-        part = middle.iloc[rows]
-        low, high = interval(int(part["is_right"].sum()), len(part))
-        out.append(
-            {
-                "mean_p": round(float(part["p"].mean()), 6),
-                "share_right": round(float(part["is_right"].mean()), 6),
-                "low": round(low, 6),
-                "high": round(high, 6),
-                "n": len(part),
-            }
-        )
-    return out
-
-
-def _trips(trips: pd.DataFrame, truth: Truth) -> dict[str, Score]:
+def _trips(found: Outcomes, truth: Truth) -> dict[str, Score]:
     """Were the round trips found, and how many flags were there for nothing?
 
     Overlap is sharing time at the dark port: a candidate's silence with the stay of a true call of the same ship.
     """
-    candidates = trips[trips["vessel_key"].notna() & trips["p_trip"].notna()].sort_values("trip_id", ignore_index=True)
-    flagged = candidates["is_flagged"].to_numpy(dtype=bool)
-    p = candidates["p_trip"].to_numpy(dtype="float64")
-    overlaps = _overlaps(candidates, truth.trips)
-    supported: Bools = np.asarray(overlaps.any(axis=1), dtype=bool)
+    flagged = found.candidates["is_flagged"].to_numpy(dtype=bool)
+    p = found.candidates["p"].to_numpy(dtype="float64")
+    supported = found.candidates["is_supported"].to_numpy(dtype=bool)
+    overlaps = _overlaps(found.candidates, truth.trips)
     n_true, n_flagged = len(truth.trips), int(flagged.sum())
     paired = _most_pairs(overlaps[flagged])
     scale = 60.0 / truth.days
-    ap: float | None = None
-    if n_true:
-        # Calls that no candidate overlaps can never be found, at any threshold.
-        reached = overlaps.any(axis=0).sum() / n_true
-        ap = round(float(average_precision_score(supported, p) * reached), 6) if supported.any() else 0.0
+    # Calls that no candidate overlaps can never be found, at any threshold.
+    ap = None if found.reached is None else scoring.average_precision(p, supported, reached=found.reached)
     return {
         "trip_precision": _ratio(int((flagged & supported).sum()), n_flagged),
         "trip_recall": _ratio(int(overlaps[flagged].any(axis=0).sum()), n_true),
@@ -319,6 +334,7 @@ def _trips(trips: pd.DataFrame, truth: Truth) -> dict[str, Score]:
         "trip_recall_one_to_one": _ratio(paired, n_true),
         "trip_ap": ap,
         "trip_ece": expected_calibration_error(p, supported),
+        "trip_log_loss_skill": log_loss_skill(p, supported),
         "flags_per_60_days": round(n_flagged * scale, 3),
         "false_flags_per_60_days": round(int((flagged & ~supported).sum()) * scale, 3),
     }

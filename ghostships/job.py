@@ -450,6 +450,7 @@ def _manifest(request: Request, settings: pipeline.Settings, read: Intake, resul
             "from_utc": iso(request.from_utc),
             "to_utc": iso(request.to_utc),
             "as_of_utc": iso(request.as_of_utc),
+            "dialect": request.dialect,
         },
         "inputs": [entry.as_dict() for entry in read.entries],
         "time_span": [iso(min(bounds)), iso(max(bounds))] if bounds else [],
@@ -459,6 +460,8 @@ def _manifest(request: Request, settings: pipeline.Settings, read: Intake, resul
             "max_speed_kn": route.policy.max_speed_kn,
         },
         "warnings": list(result.warnings),
+        "placebo": result.placebo,
+        "look_next": result.look_next,
         "is_simulated": read.is_simulated,
         "libraries": program.libraries(),
     }

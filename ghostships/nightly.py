@@ -354,10 +354,11 @@ class _Run:
     def _commit(self, before: Books, now: Books) -> Books:
         """Make the books true, unless they say what is true already."""
         now = now if now.outcome else now.with_(outcome=before.outcome)
-        if self.draft.base is not None and _lasting(now) == _lasting(before):
+        told = now.as_payload()
+        if self.draft.base is not None and _lasting(told) == _lasting(before.as_payload()):
             return now
         refs = [self.shelf.refs[path] for path in sorted(now.objects)]
-        self.draft.commit(now.as_payload(), refs, made_utc=self.now_utc, note=f"night as of {iso(self.as_of_utc)}")
+        self.draft.commit(told, refs, made_utc=self.now_utc, note=f"night as of {iso(self.as_of_utc)}")
         return now
 
     def _told(
@@ -395,9 +396,9 @@ class _Run:
         return Night(code, facts, self.config.out, self.config.status)
 
 
-def _lasting(one: Books) -> dict[str, Any]:
-    """The books without what only spares work: times and numbers of files in the inbox."""
-    return {key: value for key, value in one.as_payload().items() if key != "seen"}
+def _lasting(books: dict[str, Any]) -> dict[str, Any]:
+    """The books, as they are written, without what only spares work: times and numbers of files in the inbox."""
+    return {key: value for key, value in books.items() if key != "seen"}
 
 
 def _copy(source: Path, target: Path) -> None:

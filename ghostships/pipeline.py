@@ -7,39 +7,54 @@ sightings --transmitting--> who is not dark --calls--> port_calls --match--> who
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import polars as pl
 
 from ghostships import tables, units
-from ghostships.inference import factors
+from ghostships.inference import factors, findings, scatter
+from ghostships.inference.by_chance import Chance
 from ghostships.inference.joint import Weighed
+from ghostships.inference.looks import Apart
 from ghostships.routes import Route
 from ghostships.sea import Sea
+from ghostships.sea_grid import LAND_BOX_DEG
 from ghostships.steps import (
+    beginnings,
     calls,
     clean,
     days,
     decide,
-    draughts,
+    declared,
+    false_places,
     gaps,
+    identity,
     match,
+    next_look,
     passing,
+    placebo,
     reach,
     reception,
     segments,
+    stacks,
     throughput,
     tracks,
     transmitting,
     trips,
     vessels,
     voyages,
+    whose,
 )
 from ghostships.traffic import Traffic
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 TRANSMITTING_FROM_P = 0.5
 """A sighting is put down to a transmitting ship, and taken out of the dark calls, when that is likelier than not."""
@@ -78,13 +93,16 @@ class Result:
     """Every table, by its name in `tables.py`, and what a reader must be told.
 
     `tables` holds pandas frames for all public tables except `rejects`, which stays a Polars frame. In rejects found after
-    reading, `file_sha256` is the prefix and `raw` is empty until the books are settled.
+    reading, `file_sha256` is the prefix and `raw` is empty until the books are settled. `placebo` says how many flags chance gives,
+    `look_next` which pictures would tell most (`steps.placebo.panel`, `steps.next_look.rank`).
     """
 
     tables: dict[str, pd.DataFrame]
     rejects: pl.DataFrame
     as_of_utc: datetime | None
     warnings: list[str] = field(default_factory=list)
+    placebo: list[dict[str, Any]] = field(default_factory=list)
+    look_next: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -95,9 +113,13 @@ class Heard:
     hours: pl.DataFrame
     silences: pd.DataFrame
     in_reach: pd.DataFrame
+    beginnings: pd.DataFrame
+    beginnings_in_reach: pd.DataFrame
     fleet: pd.DataFrame
     fastest_kn: dict[str, float]
-    draughts: pd.DataFrame
+    identities: pd.DataFrame
+    stops: pd.DataFrame
+    declared: pd.DataFrame
     reception_says: dict[str, str]
     off_evidence: pd.DataFrame
     refused: pl.DataFrame
@@ -109,23 +131,45 @@ class Heard:
 
 @dataclass(frozen=True)
 class Judged:
-    """What follows from pictures: `tables` by name, not yet in their declared shape; `weighed` is what they were made from."""
+    """What follows from pictures: `tables` by name, not yet in their declared shape; `weighed` is what they were made from, and
+    `chance` says what of the calls that chance carries taught it no level."""
 
     tables: dict[str, pd.DataFrame]
     weighed: Weighed
     warnings: list[str]
+    chance: Chance = "unexplained"
+
+    def finished(self) -> dict[str, pd.DataFrame]:
+        """The tables in their declared shape and order."""
+        declared = {t.name: t for t in tables.PUBLIC}
+        return {name: _frame([frame], declared[name]) for name, frame in self.tables.items()}
 
 
 def run(inputs: Inputs, settings: Settings, sea: Sea) -> Result:
     """Gaps, port calls, matches, evidence and round trips from what was read."""
     heard = listen(inputs, settings, sea)
     judged = judge(heard, inputs.sightings, inputs.scenes, route=settings.route, sea=sea)
-    declared = {t.name: t for t in tables.PUBLIC}
-    finished = {name: _frame([frame], declared[name]) for name, frame in judged.tables.items()}
     late = pl.concat([heard.refused, inputs.traffic.lost]).select(
         pl.col("source_file").alias("file_sha256"), pl.col("source_row").alias("row"), "rule", pl.lit("").alias("raw")
     )
-    return Result(finished, pl.concat([inputs.rejects, late]), heard.now, heard.warnings + judged.warnings)
+    by_chance, look_next = _beside(heard, judged, inputs.scenes, route=settings.route, sea=sea)
+    rejects, warnings = pl.concat([inputs.rejects, late]), heard.warnings + judged.warnings
+    return Result(judged.finished(), rejects, heard.now, warnings, by_chance, look_next)
+
+
+def _beside(
+    heard: Heard, judged: Judged, scenes: pd.DataFrame, *, route: Route, sea: Sea
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What stands beside the flags: how many chance gives, and which pictures would tell most."""
+    out, asked = (
+        judged.finished(),
+        {"route": route, "legs_nm": _legs_nm(route, sea), "as_of_us": _microseconds(heard.now)},
+    )
+    pictures = (_dark_calls(out["port_calls"], route), out["sightings"], scenes)
+    silent = (out["gaps"], out["reach"])
+    by_chance = placebo.panel(judged.weighed, *silent, *pictures, heard.fleet, sea=sea, chance=judged.chance, **asked)
+    look_next = next_look.rank(out["round_trips"], out["matches"], *pictures, *silent, heard.fleet, **asked)
+    return by_chance, look_next
 
 
 def listen(inputs: Inputs, settings: Settings, sea: Sea) -> Heard:
@@ -142,9 +186,16 @@ def listen(inputs: Inputs, settings: Settings, sea: Sea) -> Heard:
 
     vessel_hours = heard_by_then.hours
     suspects = segments.suspects(vessel_hours, max_speed_kn=route.policy.max_speed_kn)
+    sent = heard_by_then.of_ships(suspects)
+    identities, false = false_places.find(
+        sent, max_speed_kn=route.policy.max_speed_kn, is_ashore=_is_ashore(route, sea)
+    )
+    if false.height:
+        heard_by_then = _unplaced(heard_by_then, sent, false)
+        vessel_hours, sent = heard_by_then.hours, false_places.unplaced(sent, false)
     hulls, hours = segments.find(
         vessel_hours,
-        heard_by_then.of_ships(suspects),
+        sent,
         summarise=days.summarise,
         max_speed_kn=route.policy.max_speed_kn,
     )
@@ -153,22 +204,30 @@ def listen(inputs: Inputs, settings: Settings, sea: Sea) -> Heard:
     silences = gaps.find(hours, hulls, min_gap_h=settings.min_gap_h, as_of_utc=as_of, route=route, vessels=fleet)
     silences = reach.distances(silences, sea)
     now = as_of or _last_seen(inputs.sightings, inputs.scenes)
-    in_reach = reach.measure(
-        silences, route, sea, fastest_kn=fastest, default_fastest_kn=route.default_top_speed_kn(None), as_of=now
-    )
+    speeds = {"fastest_kn": fastest, "default_fastest_kn": route.default_top_speed_kn(None), "as_of": now}
+    in_reach = reach.measure(silences, route, sea, **speeds)
+    earlier = beginnings.find(vessel_hours, min_gap_h=settings.min_gap_h)
     policy = {"min_gap_h": settings.min_gap_h, "route": route, "as_of_utc": as_of, "fastest_kn": fastest}
     heard = reception.learn(hours, silences, waters=sea, unobserved=settings.unobserved, **policy)
     said = reception.judge(silences, heard, scope=settings.scope, unobserved=settings.unobserved, **policy)
+    named = findings.table([*identity.shared(hours), *identity.renumbered(heard_by_then.statics, hours)])
+    identities = _frame([identities, named], tables.IDENTITIES)
+    said = identity.excuse(said, silences, identities, min_gap_h=settings.min_gap_h, as_of_utc=as_of)
     judged, off_evidence = _weighed_off(said, route)
     silences = _with_reception(silences, judged)
+    stops = tracks.stops(hours, route)
     return Heard(
         ships=heard_by_then,
         hours=hours,
         silences=silences,
         in_reach=in_reach,
+        beginnings=earlier,
+        beginnings_in_reach=reach.measure(earlier, route, sea, **speeds).assign(distance_from_nm=math.nan),
         fleet=fleet,
         fastest_kn=fastest,
-        draughts=draughts.around(silences, heard_by_then.statics),
+        identities=identities,
+        stops=stops,
+        declared=declared.around(silences, heard_by_then.statics, stops, inputs.registry),
         reception_says=dict(zip(judged["gap_id"], judged["because"], strict=True)),
         off_evidence=off_evidence,
         refused=refused,
@@ -179,19 +238,53 @@ def listen(inputs: Inputs, settings: Settings, sea: Sea) -> Heard:
     )
 
 
-def judge(heard: Heard, sightings: pd.DataFrame, scenes: pd.DataFrame, *, route: Route, sea: Sea) -> Judged:
+def judge(
+    heard: Heard,
+    sightings: pd.DataFrame,
+    scenes: pd.DataFrame,
+    *,
+    route: Route,
+    sea: Sea,
+    apart: Apart = frozenset(),
+) -> Judged:
     """Silences and pictures -> who was seen where, and which silences were round trips.
 
-    Only this part is run again for another list of sightings or another dark port.
+    Only this part is run again for another list of sightings or another dark port. Pairs of sightings in `apart` are not
+    taken for one hull seen once, nor for one stay.
     """
     silences, in_reach, fleet, hours = heard.silences, heard.in_reach, heard.fleet, heard.hours
     warnings = list[str]()
-    sightings = calls.group(sightings, route)
+    sightings = calls.group(sightings, route, apart=apart)
     near = {"route": route, "max_bracket_h": heard.min_gap_h}
     positions = heard.ships.positions(transmitting.wanted(sightings, hours, fleet, **near))
     explained = transmitting.explain(sightings, positions, hours, fleet, **near)
     known = _explained(explained)
-    stays = calls.find(sightings, scenes, route=route, transmitting=known, distance_nm=_port_distance(route, sea))
+    route = scatter.learned(route, sightings, explained, fleet)
+    asked = {"route": route, "transmitting": known, "distance_nm": _port_distance(route, sea), "apart": apart}
+    stays = calls.find(sightings, scenes, **asked)
+    boxes = stacks.compare(sightings, stays, route=route)
+    weighing = {
+        "route": route,
+        "legs_nm": _legs_nm(route, sea),
+        "as_of_us": _microseconds(heard.now),
+        "reception_says": heard.reception_says,
+        "stacks": boxes,
+    }
+    drawn = whose.draw(
+        pd.concat([silences, heard.beginnings], ignore_index=True),
+        pd.concat([in_reach, heard.beginnings_in_reach], ignore_index=True),
+        _dark_calls(stays, route),
+        sightings,
+        scenes,
+        fleet,
+        heard.declared,
+        apart=apart,
+        **weighing,
+    )
+    if drawn is not None:
+        sightings = calls.regroup(sightings, drawn.visits)
+        stays = calls.find(sightings, scenes, visits=drawn.visits, **asked)
+    warnings += stacks.untold(boxes, route=route)
     weighed = match.weigh(
         silences,
         in_reach,
@@ -199,21 +292,27 @@ def judge(heard: Heard, sightings: pd.DataFrame, scenes: pd.DataFrame, *, route:
         sightings,
         scenes,
         fleet,
-        heard.draughts,
-        route=route,
-        legs_nm=_legs_nm(route, sea),
-        as_of_us=_microseconds(heard.now),
-        reception_says=heard.reception_says,
+        heard.declared,
+        drawn=drawn,
+        **weighing,
     )
     warnings += weighed.warnings
     at_ports = {s for ids in stays["sighting_ids"] for s in ids}
-    at_sea = sightings[~sightings["sighting_id"].isin(at_ports | set(known))]
+    # Also those that a transmitting ship explains: silent and transmitting ships answer for them together (`decide`).
+    at_sea = sightings[~sightings["sighting_id"].isin(at_ports)]
     passed = passing.weigh(
-        at_sea, silences, fleet, route=route, fastest_kn=heard.fastest_kn, as_of_us=_microseconds(heard.now)
+        at_sea,
+        silences,
+        fleet,
+        route=route,
+        fastest_kn=heard.fastest_kn,
+        as_of_us=_microseconds(heard.now),
+        hours=hours,
     )
-    matches, match_evidence = decide.decide(weighed, stays, explained, passed, sightings, silences, fleet, route=route)
-    stops = tracks.stops(hours, route)
-    found = trips.find(weighed, silences, in_reach, stays, stops, route=route)
+    matches, match_evidence = decide.decide(
+        weighed, stays, explained, passed, sightings, silences, fleet, route=route, drawn=drawn
+    )
+    found = trips.find(weighed, silences, in_reach, stays, heard.stops, route=route, vessels=fleet)
     if found.n_not_shown:
         warnings.append(
             f"{found.n_not_shown} silences would have allowed a call at {route.dark_port.name} but are no likelier than "
@@ -232,6 +331,7 @@ def judge(heard: Heard, sightings: pd.DataFrame, scenes: pd.DataFrame, *, route:
         [heard.off_evidence, match_evidence, pd.DataFrame(found.evidence), told_evidence],
         tables.EVIDENCE,
     )
+    contradicted = findings.table(identity.contradicted(sightings, positions, fleet, route=route))
     out = {
         "gaps": silences,
         "reach": in_reach,
@@ -243,11 +343,37 @@ def judge(heard: Heard, sightings: pd.DataFrame, scenes: pd.DataFrame, *, route:
         "round_trips": round_trips,
         "tracks": tracks.simplify(hours),
         "vessels": _counted(fleet, heard.fastest_kn, silences, round_trips),
+        "identities": _frame([heard.identities, contradicted], tables.IDENTITIES),
         "throughput": throughput.estimate(stays, sightings, scenes, round_trips, route=route),
     }
-    warnings += transmitting.contradictions(sightings, positions, fleet, route=route)
+    warnings += contradicted["because"].tolist()
     warnings += _sightings_outside(sightings, heard.ships.hours) + _without_place(sightings, route)
-    return Judged(out, weighed, warnings)
+    return Judged(out, weighed, warnings, "unexplained" if drawn is None else "kept")
+
+
+def _is_ashore(route: Route, sea: Sea) -> Callable[[Floats, Floats], Bools]:
+    """Says of places whether they are on land; outside the route's area and the shipped coast nothing is known, so nowhere is."""
+    west, south, east, north = LAND_BOX_DEG
+    area = route.area
+    low, high = max(area.lat_min_deg, south), min(area.lat_max_deg, north)
+    left, right = max(area.lon_min_deg, west), min(area.lon_max_deg, east)
+
+    def is_ashore(lat: Floats, lon: Floats) -> Bools:
+        known = np.full(lat.shape, sea.grid is not None)
+        known &= (lat > low) & (lat < high) & (lon > left) & (lon < right)
+        return known & ~sea.is_water(lat, lon)
+
+    return is_ashore
+
+
+def _unplaced(traffic: Traffic, sent: pl.DataFrame, false: pl.DataFrame) -> Traffic:
+    """The traffic with places that nobody believes taken away, wherever its rows are asked for again."""
+
+    def fetch(windows: pl.DataFrame) -> pl.DataFrame:
+        return false_places.unplaced(traffic.fetch(windows), false)
+
+    hours = false_places.hours_unplaced(traffic.hours, sent, false, summarise=days.summarise)
+    return replace(traffic, hours=hours, fetch=fetch)
 
 
 def _set_aside_sentence(aside: pl.DataFrame) -> str:

@@ -46,6 +46,10 @@ class Berth(_Frozen):
     radius_m: Positive = 350
     use: str = ""
     in_trade: bool = True
+    quay_m: Positive | None = None
+    """Length of quay along which a ship can lie; null where it is not known."""
+    quay_deg: Annotated[float, Field(ge=0, lt=180)] | None = None
+    """Direction of the quay, from north; null where it is not known."""
     aliases: tuple[str, ...] = ()
     source: str = ""
 
@@ -65,6 +69,8 @@ class Port(_Frozen):
     utc_offset_h: Annotated[float, Field(ge=-12, le=14)]
     min_stay_h: Positive = 6
     aliases: tuple[str, ...] = ()
+    locodes: tuple[str, ...] = ()
+    """UN/LOCODEs, `RU VVO`: what ships are asked to send as their destination (IMO SN.1/Circ.244/Rev.1)."""
     berths: tuple[Berth, ...] = ()
     source: str = ""
 
@@ -104,8 +110,26 @@ class Sensor(_Frozen):
     p_detect_berth: Probability
     p_detect_roads: Probability
     p_detect_sea: Probability
+    false_alarms_per_scene: Positive = 0.05
+    """Detections at the berths of a port that are no ship at all, per picture."""
     needs_daylight: bool
     source: str = ""
+
+
+class DestinationShares(_Frozen):
+    """How often trips declare each kind of destination across the silence; only their proportions count.
+
+    The kinds are those of `inference.declared`, the first that holds.
+    """
+
+    dark: Positive = 0.02
+    """Names the dark port."""
+    as_declared: Positive = 0.08
+    """Names another port than where it vanished, and turns up there."""
+    elsewhere: Positive = 0.25
+    """Names another port, and turns up at a third."""
+    changed: Positive = 0.2
+    unchanged: Positive = 0.45
 
 
 class Priors(_Frozen):
@@ -143,6 +167,17 @@ class Priors(_Frozen):
     p_size_if_trip: Probability
     p_deeper_if_trip: Probability
     p_lighter_if_trip: Probability
+    p_home_port_if_trip: Probability = 0.9
+    """Share of trips whose last, or next, port heard is a counterpart port."""
+    far_from_home_nm: Positive = 150
+    """A silence that ends away from home ends "far from home" beyond this distance of every counterpart port."""
+    p_far_if_trip: Probability = 0.15
+    """Of the trips that end away from home, those that end far from it."""
+    p_registry_differs_if_trip: Probability = 0.05
+    """Share of trips made by ships that send another length, name or kind than their registry holds."""
+    p_stacks_changed_if_trip: Probability = 0.7
+    """Share of trips during which container stacks at the dark port are seen to change, where they are looked at."""
+    destination_if_trip: DestinationShares = DestinationShares()
     p_visit_counterpart: Probability
     """Share of silences with a dark stay at a counterpart port."""
     dark_hulls_per_1000_km2: Positive

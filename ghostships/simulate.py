@@ -6,6 +6,7 @@ as real.
 
     OUT/ais.csv.gz  sightings.csv  scenes.csv  vessels.csv  scenario.json
     OUT/truth/ships.parquet  trips.parquet  calls.parquet  silences.parquet  sightings.parquet  outages.parquet
+    OUT/truth/identities.parquet  in a world with false places or numbers
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import polars as pl
 from ghostships import routes
 from ghostships.errors import UsageError
 from ghostships.routes import Route
-from ghostships.simulation import hearing, hulls, journeys, pictures, waters
+from ghostships.simulation import falsehoods, hearing, hulls, journeys, pictures, waters
 from ghostships.simulation.journeys import DAY
 from ghostships.simulation.scenario import PRESETS, Scenario, preset
 
@@ -36,6 +37,9 @@ _AIS_COLUMNS = (
     "vessel_name", "call_sign", "ship_type", "length_m", "draught_m", "destination",
 )
 # fmt: on
+_IDENTITY_COLUMNS = [
+    *("kind", "vessel_keys", "hull_ids", "start_utc", "end_utc", "lat_deg", "lon_deg", "n_ships", "n_positions")
+]
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,12 @@ class _World:
             hearing.hear(journey, scenario, route, self.waters, self.sky, own)
             for journey, own in zip(self.journeys, of_hearing.spawn(len(self.journeys)), strict=True)
         ]
-        self.positions = hearing.soil(pl.concat(heard), scenario, np.random.default_rng(of_dirt))
+        sent, self.falsehoods = pl.concat(heard), list[falsehoods.Falsehood]()
+        if scenario.has_falsehoods:
+            # A ninth seed: the first eight are the same as in a world without.
+            of_falsehoods = np.random.default_rng(np.random.SeedSequence(seed).spawn(9)[8])
+            sent, self.falsehoods = falsehoods.spread(sent, self.hulls, scenario, route, of_falsehoods)
+        self.positions = hearing.soil(sent, scenario, np.random.default_rng(of_dirt))
         self.scenes, self.sightings, self.seen = pictures.take(
             scenario, route, self.journeys, self.unknown, np.random.default_rng(of_pictures)
         )
@@ -194,7 +203,8 @@ class _World:
         for hull in self.hulls:
             if hull.imo is None:
                 continue
-            row = {"mmsi": hull.mmsi, "imo": hull.imo, "name": hull.name, "length_m": hull.length_m}
+            known_m = hull.length_m if hull.tells_length else None
+            row = {"mmsi": hull.mmsi, "imo": hull.imo, "name": hull.name, "length_m": known_m}
             row["teu"] = round(hull.length_m**2 / 45) if hull.role in ("trader", "lookalike", "cargo") else None
             rows.append(row | {"list": None, "since": None})
             if hull.is_listed:
@@ -295,6 +305,8 @@ class _World:
                 ["sighting_id", "hull_id", "vessel_key", "state", "port", "true_length_m", "is_wrongly_named"],
             ),
         }
+        if self.scenario.has_falsehoods:
+            tables["identities"] = (self._identities(), _IDENTITY_COLUMNS)
         for name, (rows, columns) in tables.items():
             _plain(pd.DataFrame(rows, columns=columns)).write_parquet(folder / f"{name}.parquet", compression="zstd")
         return {
@@ -305,6 +317,22 @@ class _World:
             "n_scenes": len(self.scenes),
             "n_sightings": n_sightings,
         }
+
+    def _identities(self) -> list[dict[str, object]]:
+        return [
+            {
+                "kind": f.kind,
+                "vessel_keys": "|".join(f.vessel_keys),
+                "hull_ids": "|".join(f.hull_ids),
+                "start_utc": self._time(f.start_s),
+                "end_utc": self._time(f.end_s),
+                "lat_deg": round(f.lat_deg, 5),
+                "lon_deg": round(f.lon_deg, 5),
+                "n_ships": len(f.hull_ids),
+                "n_positions": f.n_positions,
+            }
+            for f in self.falsehoods
+        ]
 
 
 def _share_out(scenario: Scenario, rng: np.random.Generator) -> list[int]:

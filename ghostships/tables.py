@@ -7,11 +7,16 @@ are made to obey them is `schema`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 
+from ghostships.columns import GAP_ID, IMO, MMSI, NAME, VESSEL_KEY
+from ghostships.columns import STATIC_COLUMNS as STATIC_COLUMNS
+from ghostships.columns import before as _before
+from ghostships.columns import lat as _lat
+from ghostships.columns import lon as _lon
+from ghostships.columns import p as _p
 from ghostships.schema import Column as Column
 from ghostships.schema import Dtype as Dtype
 from ghostships.schema import Rule as Rule
@@ -23,42 +28,6 @@ from ghostships.schema import empty_polars as empty_polars
 from ghostships.schema import page
 from ghostships.schema import to_arrow as to_arrow
 from ghostships.schema import to_pandas as to_pandas
-
-
-def _p(name: str, meaning: str, *, nullable: bool = False) -> Column:
-    return Column(name, "float64", meaning, "", nullable, 0.0, 1.0)
-
-
-def _lat(name: str, meaning: str, *, nullable: bool = False) -> Column:
-    return Column(name, "float64", meaning, "deg", nullable, -90.0, 90.0)
-
-
-def _lon(name: str, meaning: str, *, nullable: bool = False) -> Column:
-    return Column(name, "float64", meaning, "deg", nullable, -180.0, 180.0)
-
-
-def _before(first: str, second: str) -> Callable[[], pl.Expr]:
-    """True where `second` is missing or not earlier than `first`."""
-    return lambda: (pl.col(second) >= pl.col(first)).fill_null(True)
-
-
-VESSEL_KEY = Column("vessel_key", "str", "the ship: `mmsi:273...`, or `id:<file SHA-256 prefix>:<id>` without an MMSI")
-MMSI = Column("mmsi", "int64", "Maritime Mobile Service Identity", nullable=True, low=0, high=999_999_999)
-IMO = Column("imo", "int64", "IMO number with a valid check digit", nullable=True, low=1_000_000, high=9_999_999)
-NAME = Column("vessel_name", "str", "name as sent or listed; untrusted text", nullable=True)
-GAP_ID = Column("gap_id", "str", "`G-` and a hash of the vessel key and the position that opens the gap")
-
-STATIC_COLUMNS = (
-    Column("ais_class", "str", "transponder class", nullable=True, values=("A", "B")),
-    IMO,
-    NAME,
-    Column("call_sign", "str", "radio call sign; untrusted text", nullable=True),
-    Column("ship_type", "int64", "ship and cargo type code of ITU-R M.1371", "", True, 0, 255),
-    Column("length_m", "float64", "length overall as sent", "m", True, 1.0, 500.0),
-    Column("draught_m", "float64", "draught as sent; 0 is null", "m", True, 0.1, 25.6),
-    Column("destination", "str", "destination as sent; untrusted text", nullable=True),
-)
-"""What a ship says of itself, as often as it changes."""
 
 POSITIONS = Table(
     "positions",
@@ -205,7 +174,7 @@ GAPS = Table(
         Column("start_port", "str", "port whose radius holds the start", nullable=True),
         Column("end_port", "str", "port whose radius holds the end", nullable=True),
         Column("is_open", "bool", "silent at the end of the data"),
-        Column("state", "str", "void: the feed was down", values=("open", "closed", "void")),
+        Column("state", "str", "void: feed down, or places not believed", values=("open", "closed", "void")),
         Column(
             "expected_heard", "float64", "hours in which it should have been heard on the quietest course", "h", True, 0
         ),
@@ -401,7 +370,7 @@ ROUND_TRIPS = Table(
         Column("n_sightings", "int64", "sightings that carry it", low=0),
         _p("p_trip", "probability of the trip; null when unattributed", nullable=True),
         _p("p_trip_without_habit", "the same without the ship's other calls", nullable=True),
-        _p("p_trip_without_watchlist", "the same without watch lists", nullable=True),
+        _p("p_trip_without_watchlist", "the same without watch lists and registry", nullable=True),
         Column("tier", "str", "what carries it", values=("seen", "inferred", "pictures_only", "unattributed")),
         Column("is_flagged", "bool", "p_trip reaches the route's threshold; tier seen or inferred"),
         Column("needs_kn", "float64", "speed needed to call and come back", "kn", True, 0.0),
@@ -477,6 +446,38 @@ VESSELS = Table(
         Column("n_gaps", "int64", "gaps", low=0),
         Column("n_trips", "int64", "flagged trips", low=0),
     ),
+    public=True,
+)
+
+IDENTITIES = Table(
+    "identities",
+    "one finding about who a ship is or where it says it is: named and shown, never merged",
+    ("finding_id",),
+    (
+        Column("finding_id", "str", "`F-` and a hash of kind, ships, start and sources"),
+        Column(
+            "kind",
+            "str",
+            "same_ship_other_mmsi: it may go on under another number; contradiction: one of two sources is wrong; "
+            "jamming_cluster, spoofed_track: positions that are not believed",
+            values=("shared_mmsi", "same_ship_other_mmsi", "contradiction", "jamming_cluster", "spoofed_track"),
+        ),
+        Column("vessel_keys", "list[str]", "the ships concerned"),
+        Column("start_utc", "time", "first message concerned"),
+        Column("end_utc", "time", "last message concerned"),
+        _lat("lat_deg", "where: middle of the false places, first place under the other number, place of the picture"),
+        _lon("lon_deg", "where"),
+        Column("n_ships", "int64", "ships or hulls concerned", low=1),
+        Column("bits", "float64", "jamming_cluster: beyond chance; same_ship_other_mmsi: log-odds", "bit", True),
+        _p("p", "same_ship_other_mmsi: probability that it is one ship; null: cannot say", nullable=True),
+        _lat("from_lat_deg", "jamming_cluster: middle of where the ships were just before", nullable=True),
+        _lon("from_lon_deg", "jamming_cluster: middle of where the ships were just before", nullable=True),
+        Column("from_radius_km", "float64", "jamming_cluster: nine tenths of them within this", "km", True, 0.0),
+        Column("because", "str", "a sentence with the values seen"),
+        Column("sources", "list[str]", "`<file SHA-256 prefix>:<row>` of the rows it rests on"),
+    ),
+    rules=(Rule("finding_ends_after_it_starts", _before("start_utc", "end_utc")),),
+    place=("lat_deg", "lon_deg"),
     public=True,
 )
 
@@ -576,6 +577,7 @@ ALL: dict[str, Table] = {
         TRACKS,
         STOPS,
         VESSELS,
+        IDENTITIES,
         REJECTS,
         THROUGHPUT,
         REVISIONS,

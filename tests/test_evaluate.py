@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -12,7 +13,15 @@ import pytest
 
 from ghostships import routes
 from ghostships.errors import UsageError
-from ghostships.evaluate import Scores, evaluate, expected_calibration_error, interval, log_loss_skill, read_truth
+from ghostships.evaluate import (
+    Scores,
+    evaluate,
+    expected_calibration_error,
+    interval,
+    log_loss_skill,
+    read_truth,
+    write,
+)
 from ghostships.naive import judge_by_hand
 
 A, B, C = "mmsi:799000101", "mmsi:799000108", "mmsi:799000115"
@@ -311,3 +320,58 @@ def test_the_interval_is_wilsons() -> None:
     low, high = interval(81, 263)
     assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
     assert interval(0, 20)[0] == 0.0 and 0 < interval(0, 20)[1] < 0.2
+
+
+@pytest.fixture
+def with_evidence(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The same run with ids and the evidence of r1 and of the match of s1 with A."""
+    matches = tables["matches"].assign(match_id=[f"m{n}" for n in range(len(tables["matches"]))])
+    rows = [("r1", "prior", -1.0), ("r1", "pictures", 4.17), ("m0", "alongside", 2.0)]
+    evidence = pd.DataFrame(rows, columns=["subject_id", "factor", "bits"])
+    return tables | {"matches": matches, "evidence": evidence}
+
+
+def test_the_judges_folder_tells_all_and_repeats_itself(
+    world: Path, with_evidence: dict[str, pd.DataFrame], scores: Scores, tmp_path: Path
+) -> None:
+    """Page, scores, curves, worth of factors and two figures; the same tables give the same bytes."""
+    digests = []
+    for name in ("one", "two"):
+        told, files = write(tmp_path / name, world, with_evidence)
+        assert told.as_dict() == scores.as_dict()
+        digests.append({path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files})
+    assert digests[0] == digests[1]
+    assert {"summary.md", "scores.json", "reliability.png", "reliability.svg", "precision_recall.png"} <= set(
+        digests[0]
+    )
+    kept = json.loads((tmp_path / "one" / "scores.json").read_text())
+    assert kept["run"] == scores.run
+    # r1 (right, .9) and r2 (wrong, .8), then r3 (right, .3); two of three calls have a candidate.
+    assert [(c["precision"], c["recall"]) for c in kept["curves"]["precision_recall"]] == [
+        (1.0, pytest.approx(1 / 3, abs=1e-6)),
+        (0.5, pytest.approx(1 / 3, abs=1e-6)),
+        (pytest.approx(2 / 3, abs=1e-6), pytest.approx(2 / 3, abs=1e-6)),
+    ]
+    assert sum(b["n"] for b in kept["curves"]["reliability_of_sightings"]) == 4
+    assert {row["factor"] for row in kept["ablation"]["trips"]} == {"(nothing left out)", "prior", "pictures"}
+    assert "trip_log_loss_skill" in (tmp_path / "one" / "summary.md").read_text()
+
+
+def test_a_folder_of_something_else_is_left_alone(
+    world: Path, with_evidence: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    """The judge replaces only what a judge wrote, and needs the evidence to say what a factor is worth."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match="holds something"):
+        write(mine, world, with_evidence)
+    with pytest.raises(UsageError, match="lack evidence"):
+        write(tmp_path / "new", world, {k: v for k, v in with_evidence.items() if k != "evidence"})
+
+
+def test_the_skill_of_trips_is_scored_over_all_candidates(scores: Scores) -> None:
+    """r1 right at .9, r2 wrong at .8, r3 right at .3; the base rate is 2/3."""
+    ours = -(math.log(0.9) + math.log(0.2) + math.log(0.3)) / 3
+    base = -(2 * math.log(2 / 3) + math.log(1 / 3)) / 3
+    assert scores.run["trip_log_loss_skill"] == pytest.approx(1 - ours / base, abs=1e-6)

@@ -156,7 +156,12 @@ def check_sightings(case: Case) -> None:
     assert set(named["vessel_key"]) <= set(case["vessels"]["vessel_key"])
     dark = matches[matches["hypothesis"] == "dark"]
     owner = case["gaps"].set_index("gap_id")["vessel_key"]
-    assert (dark["gap_id"].map(owner) == dark["vessel_key"]).all()
+    in_gap, not_yet = dark[dark["gap_id"].notna()], dark[dark["gap_id"].isna()]
+    assert (in_gap["gap_id"].map(owner) == in_gap["vessel_key"]).all()
+    # Without a silence only before the ship was ever heard.
+    heard = case["vessels"].set_index("vessel_key")["first_heard_utc"]
+    seen = case["sightings"].set_index("sighting_id")["start_utc"]
+    assert (not_yet["sighting_id"].map(seen) <= not_yet["vessel_key"].map(heard)).all()
     assert matches[matches["hypothesis"] == "transmitting"]["gap_id"].isna().all()
     assert not matches.duplicated(["sighting_id", "hypothesis", "vessel_key", "gap_id"]).any()
 
@@ -204,8 +209,9 @@ def check_trips(case: Case) -> None:
         assert (mine["state"] != "void").all()
         assert mine["start_utc"].is_monotonic_increasing
         assert trip["dark_start_utc"] >= mine["start_utc"].iloc[0]
-        for column, factor in (("p_trip_without_habit", "habit"), ("p_trip_without_watchlist", "watch_list")):
-            rest = sum(round(b * 1000) for f, b in shown.items() if f != factor)
+        lists = {"watch_list", "registry"}
+        for column, without in (("p_trip_without_habit", {"habit"}), ("p_trip_without_watchlist", lists)):
+            rest = sum(round(b * 1000) for f, b in shown.items() if f not in without)
             assert trip[column] == factors.probability(rest / 1000), column
     assert not trips["trip_id"].duplicated().any()
 

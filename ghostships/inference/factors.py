@@ -74,6 +74,11 @@ def ratio_bits(if_true: float, if_not: float) -> float:
     return max(-CLIP_BITS, min(CLIP_BITS, math.log2(if_true) - math.log2(if_not)))
 
 
+def capped(bits: float, limit: float) -> float:
+    """Bits of evidence of which no amount proves much."""
+    return max(-limit, min(limit, bits))
+
+
 def normal(x: float, mean: float, sigma: float) -> float:
     """Density of the normal distribution."""
     z = (x - mean) / sigma
@@ -136,6 +141,50 @@ def near_home(
         f"({p_otherwise:.0%} of the silences that fit are)",
     )
 
+
+def port_called(name: str, port: tuple[str, bool] | None, *, p_if_trip: float, p_otherwise: float, when: str) -> Factor:
+    """The last port before, or the next one after: traders come from counterpart ports and go back to them.
+
+    `port` is its name and whether it is a counterpart port. Coming from one never speaks against a trip.
+    """
+    if port is None:
+        return Factor(name, 0.0, f"no port heard {when} the silence, counts nothing")
+    p_if_trip = max(p_if_trip, p_otherwise)
+    bits = ratio_bits(p_if_trip, p_otherwise) if port[1] else ratio_bits(1 - p_if_trip, 1 - p_otherwise)
+    return Factor(
+        name,
+        capped(bits, PORT_CAP_BITS),
+        f"{when} the silence heard in port at {port[0]}, {'' if port[1] else 'not '}a counterpart port "
+        f"({p_otherwise:.0%} of the silences that fit have one)",
+    )
+
+
+PORT_CAP_BITS = 2.0
+"""A port heard before or after says little beyond how near the silence began or ended (own judgement)."""
+
+
+def reappears(distance_nm: float, *, near_nm: float, far_nm: float, p_if_trip: float, p_otherwise: float) -> Factor:
+    """A ship back from the dark port comes home; one that turns up far from home has sailed no homeward leg.
+
+    Near home nothing is added: `next_place` counts that. Between home and far away nothing is added either: ships pass there on
+    all voyages (in simulation, counting it for a trip made the ranking worse). The shares are those of silences that end away.
+    """
+    if distance_nm != distance_nm:
+        return Factor("reappears", 0.0, "not heard again, or no sea distance to a counterpart port: counts nothing")
+    if distance_nm <= near_nm:
+        return Factor("reappears", 0.0, "heard again near a counterpart port, which next_place counts")
+    told = f"heard again {distance_nm:.0f} nm by sea from the nearest counterpart port"
+    if distance_nm <= far_nm:
+        return Factor("reappears", 0.0, f"{told}, perhaps on the way home: counts nothing more than next_place")
+    return Factor(
+        "reappears",
+        capped(ratio_bits(min(p_if_trip, p_otherwise), p_otherwise), REAPPEARS_CAP_BITS),
+        f"{told}, so no homeward leg ({p_otherwise:.0%} of those that end away from home end beyond {far_nm:.0f} nm)",
+    )
+
+
+REAPPEARS_CAP_BITS = 2.0
+"""A voyage on to another coast after the dark call is unusual, not impossible (own judgement)."""
 
 SAME_PLACE_NM = 0.15
 """A ship heard again this close to where it vanished may never have left its berth or anchor (about 280 m)."""
@@ -206,6 +255,76 @@ def draught(before_m: float, after_m: float, *, deeper: tuple[float, float], lig
         return Factor("draught", ratio_bits(*lighter), f"{sentence}: lighter")
     same = (1 - deeper[0] - lighter[0], 1 - deeper[1] - lighter[1])
     return Factor("draught", ratio_bits(*same), f"{sentence}: unchanged (often not updated)")
+
+
+BERTH_TOLD_WRONG = 0.1
+"""Share of berths told of a picture that are another one: piers lie 250 m apart, and outlets count them differently (own
+judgement)."""
+
+OVER_QUAY_SHARE = 1.1
+"""A ship may stick out over the end of a quay by so much."""
+
+
+def berth(told: str | None, *, length_m: float, quay_m: float | None, share: float) -> Factor:
+    """The berth told of the call that a trip leans on with probability `share`, against the ship's length.
+
+    Berths of another trade (a coal pier) never get here: their calls are not of this trade. The ship's kind is `ship_type`.
+    """
+    if told is None:
+        return Factor("berth", 0.0, "no berth is told, counts nothing")
+    if quay_m is None or length_m != length_m:
+        missing = "the length of its quay" if quay_m is None else "the ship's own length"
+        return Factor("berth", 0.0, f"{told}, a berth of this trade; {missing} is not known, counts nothing")
+    fits = length_m <= OVER_QUAY_SHARE * quay_m
+    bits = 0.0 if fits else ratio_bits(1 - share + share * BERTH_TOLD_WRONG, 1.0)
+    return Factor(
+        "berth", bits, f"{told}: {length_m:.0f} m {'fit' if fits else 'do not fit'} its {quay_m:.0f} m of quay"
+    )
+
+
+ALONGSIDE_DEG = 20.0
+"""A hull further off the direction of its quay than this does not lie along it: headings are read to some 10 degrees."""
+
+NOT_ALONGSIDE = 0.25
+"""How much less likely a call is whose hull does not lie along the quay: passing, at anchor or told wrong (own judgement)."""
+
+
+def heading(told_deg: float, *, quay_deg: float | None, share: float) -> Factor:
+    """The heading told of the call that a trip leans on with probability `share`, against its quay; bow and stern are alike."""
+    if told_deg != told_deg:
+        return Factor("heading", 0.0, "no heading is told of any picture, counts nothing")
+    if quay_deg is None:
+        return Factor("heading", 0.0, f"heading {told_deg:.0f}; the direction of the quay is not known, counts nothing")
+    off_deg = abs((told_deg - quay_deg + 90) % 180 - 90)
+    along = off_deg <= ALONGSIDE_DEG
+    bits = 0.0 if along else ratio_bits(1 - share + share * NOT_ALONGSIDE, 1.0)
+    return Factor(
+        "heading",
+        bits,
+        f"heading {told_deg:.0f}, {off_deg:.0f} degrees off the quay: {'' if along else 'not '}along it",
+    )
+
+
+STACKS_CAP_BITS = 1.0
+"""Boxes come and go by road and rail too, and any ship may have moved them (own judgement)."""
+
+
+def stacks(is_changed: bool | None, because: str, *, p_if_trip: float, p_otherwise: float) -> Factor:
+    """Container stacks at the dark port that changed, or did not, while the ship may have been there and no picture shows one.
+
+    A change never speaks against a trip.
+    """
+    if is_changed is None:
+        return Factor("stacks", 0.0, f"{because}, counts nothing")
+    p_if_trip = max(p_if_trip, p_otherwise)
+    bits = ratio_bits(p_if_trip, p_otherwise) if is_changed else ratio_bits(1 - p_if_trip, 1 - p_otherwise)
+    changed = "changed" if is_changed else "did not change"
+    return Factor(
+        "stacks",
+        capped(bits, STACKS_CAP_BITS),
+        f"container stacks {changed} while it may have been there: {because} "
+        f"(so for {p_otherwise:.0%} of the silences with two looks at them)",
+    )
 
 
 def length(seen_m: float, seen_sigma_m: float, own_m: float, *, background: float) -> tuple[float, str]:

@@ -106,7 +106,7 @@ class Waits:
     p_another_call: float
 
 
-def _missed(looks: Sequence[Look], grid: Array, skip: frozenset[str] = frozenset()) -> tuple[Array, Array]:
+def missed(looks: Sequence[Look], grid: Array, skip: frozenset[str] = frozenset()) -> tuple[Array, Array]:
     """Cumulated log(1 - p_detect) of pictures before each grid time, and up to and including it."""
     used = [look for look in looks if look.scene not in skip or not look.scene]
     times = np.array([look.time_h for look in used])
@@ -129,7 +129,7 @@ def stay_weights(place: Place, grid: Array, step_h: float, seen: Seen | None, *,
     by_length = np.concatenate([np.zeros(n - 1), masses, np.zeros(n - len(masses))])
     weights: Array = np.lib.stride_tricks.sliding_window_view(by_length, n)[::-1]
     if not blind:
-        before, upto = _missed(place.looks, grid, seen.scenes if seen else frozenset())
+        before, upto = missed(place.looks, grid, seen.scenes if seen else frozenset())
         weights = weights * np.exp(np.minimum(upto[None, :] - before[:, None], 0.0))
     if seen is not None:
         for start, end in seen.windows:
@@ -166,7 +166,7 @@ def _explained(index: int, place: Place, seen: Seen, grid: Array, step_h: float)
         values = stay_weights(place, grid, step_h, seen)
         ones = np.ones(len(grid))
         return Explained(index, ones, ones, values) if values.any() else None
-    before, upto = _missed(skipped, grid)
+    before, upto = missed(skipped, grid)
     first, last = min(start for start, _ in seen.windows), max(start for start, _ in seen.windows)
     arrive = np.where(grid <= first, np.exp(before) * float(np.prod(seen.p_detects)), 0.0)
     leave = np.where(grid >= last, np.exp(-upto), 0.0)
@@ -218,7 +218,7 @@ def _waits(n: int, mean_h: float, step_h: float) -> Array:
     return _wait_matrix(-(-n // 80) * 80, mean_h, step_h)[:n, :n]
 
 
-def _wait(departures: Array, delay_steps: int, mean_h: float, step_h: float) -> Array:
+def waited(departures: Array, delay_steps: int, mean_h: float, step_h: float) -> Array:
     """Spread departures (last axis: time) over later arrivals: a fixed delay, then an exponential wait with a slow tail."""
     n = departures.shape[-1]
     arrivals = np.zeros_like(departures)
@@ -229,7 +229,7 @@ def _wait(departures: Array, delay_steps: int, mean_h: float, step_h: float) -> 
     return arrivals
 
 
-def _wait_back(values: Array, delay_steps: int, mean_h: float, step_h: float) -> Array:
+def waited_back(values: Array, delay_steps: int, mean_h: float, step_h: float) -> Array:
     """The same, read backwards: what a departure is worth when arrivals are worth `values`."""
     n = values.shape[-1]
     worth = np.zeros_like(values)
@@ -283,7 +283,7 @@ class Silence:
         # In an open silence a stay that would begin after now is none yet: the ship is still on its way.
         self._now = round(duration_h / self.step_h) if is_open else n - 1
         self._begun = (np.arange(n) <= self._now).astype(np.float64)
-        self.missed = [_missed(p.looks, self.grid) for p in self.places]
+        self.missed = [missed(p.looks, self.grid) for p in self.places]
         self._seen: dict[int, Explained] = {}
         for index, place in enumerate(self.places):
             for seen in place.seen:
@@ -356,7 +356,7 @@ class Silence:
         begun = np.zeros(n)
         begun[: self._now + 1] = 1.0
         leg = int(self._legs[place, place])
-        return 1.0 - _wait_back(begun, leg, self.waits.between_mean_h, self.step_h)
+        return 1.0 - waited_back(begun, leg, self.waits.between_mean_h, self.step_h)
 
     def _last(self, place: int) -> Array:
         """Worth of each departure from a place as the last one, once the dark port has been visited."""
@@ -404,7 +404,7 @@ class Silence:
             for start in live:
                 for goal in live:
                     if goal != start or self.places[start].is_dark:
-                        arrive = _wait(gone[start], int(self._legs[start, goal]), self._mean(start, goal), self.step_h)
+                        arrive = waited(gone[start], int(self._legs[start, goal]), self._mean(start, goal), self.step_h)
                         front[goal] += enter[goal][:, None] * arrive
             if front.sum() <= NEGLIGIBLE * total.sum():
                 break
@@ -474,7 +474,7 @@ class Silence:
                 for start in live:
                     if start != goal or self.places[goal].is_dark:
                         leg = int(self._legs[start, goal])
-                        previous[start] += _wait_back(value, leg, self._mean(start, goal), self.step_h)
+                        previous[start] += waited_back(value, leg, self._mean(start, goal), self.step_h)
             new = previous
             if new.sum() <= NEGLIGIBLE * worth.sum():
                 break
@@ -506,7 +506,7 @@ class Silence:
                     for goal in live:
                         if goal == place and not here.is_dark:
                             continue
-                        arrive = _wait(gone, int(self._legs[place, goal]), self._mean(place, goal), self.step_h)
+                        arrive = waited(gone, int(self._legs[place, goal]), self._mean(place, goal), self.step_h)
                         factor = self.places[goal].visit_weight
                         factor *= again if after and self.places[goal].is_dark else 1.0
                         waiting = following[goal].setdefault(after, np.zeros(len(self.grid)))

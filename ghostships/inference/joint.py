@@ -89,6 +89,15 @@ class Solution:
     n_rounds: int
     is_converged: bool
     fits: dict[tuple[int, int], tuple[float, float]] = field(default_factory=dict)
+    drawn: dict[int, float] = field(default_factory=dict)
+    """Where the answer was drawn (`sampler`), the probability of a trip of each silence."""
+
+    def p(self, g: int, silent: Silent) -> float:
+        """Probability that a silence holds a call at the dark port."""
+        if g in self.drawn:
+            return self.drawn[g]
+        odds, verdict = self.odds(g, silent), self.verdicts[g]
+        return odds * verdict.trip / (verdict.other + odds * verdict.trip)
 
     def odds(self, g: int, silent: Silent) -> float:
         """Prior odds of a trip with every factor that depends on no history."""

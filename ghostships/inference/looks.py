@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,9 @@ SHIP_DAY_H = 26.0
 SAME_PASS_H = 1.0
 """Pictures of one pass overlap within seconds to minutes; a moored ship in both is seen once, not twice."""
 _HOUR_US = 3_600_000_000
+
+Apart = frozenset[frozenset[str]]
+"""Pairs of sighting ids of which an analyst says that they show two hulls, whatever length and time say."""
 
 
 @dataclass
@@ -50,12 +53,13 @@ class Look:
         return (self.start_h + self.end_h) / 2
 
 
-def group(sightings: pd.DataFrame, route: Route) -> pd.DataFrame:
+def group(sightings: pd.DataFrame, route: Route, *, apart: Apart = frozenset()) -> pd.DataFrame:
     """The sightings with `observation_group` filled: rows that tell of one hull in one picture or on one ship-day.
 
     Joined are rows of different sources whose windows overlap at one port, with names, lengths and berths that do not
     exclude each other, and rows of overlapping pictures of one pass at one place. Two rows of one source and picture
-    are two ships. Groups that the input names are kept. A row alone in its group has none.
+    are two ships, and so are the pairs of `apart`. Groups that the input names are kept. A row alone in its group has
+    none.
     """
     out = sightings.copy()
     parent = {str(i): str(i) for i in out["sighting_id"]}
@@ -69,7 +73,9 @@ def group(sightings: pd.DataFrame, route: Route) -> pd.DataFrame:
 
     for _, one, other in sorted(_pairs(rows, route)):
         a, b = sorted((root(one), root(other)))
-        if a != b and all(_one_look(x, y) is not None for x in members[a] for y in members[b]):
+        if a == b or are_apart((x["id"] for x in members[a]), [y["id"] for y in members[b]], apart):
+            continue
+        if all(_one_look(x, y) is not None for x in members[a] for y in members[b]):
             parent[b] = a
             members[a] += members.pop(b)
     named: dict[str, str] = {}
@@ -84,6 +90,11 @@ def group(sightings: pd.DataFrame, route: Route) -> pd.DataFrame:
         dtype="str",
     )
     return out
+
+
+def are_apart(ones: Iterable[str], others: Collection[str], apart: Apart) -> bool:
+    """Whether a sighting of the one side and one of the other are a pair of `apart`."""
+    return bool(apart) and any(frozenset((one, other)) in apart for one in ones for other in others)
 
 
 def _group_rows(sightings: pd.DataFrame, route: Route) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,9 @@ from scipy.optimize import linear_sum_assignment
 
 from ghostships.inference.looks import (
     SAME_LENGTH_SIGMAS,
+    Apart,
     Look,
+    are_apart,
     great_circle_km,
     hours_of,
     in_time,
@@ -156,8 +158,9 @@ class Berthing:
         leg: Callable[[str, str, float | None], float],
         elsewhere: list[tuple[float, float, str, dict[str, Any]]],
         empties: list[Empty],
+        apart: Apart = frozenset(),
     ) -> None:
-        self.route, self.port, self.leg = route, port, leg
+        self.route, self.port, self.leg, self.apart = route, port, leg, apart
         self.elsewhere = [item for item in elsewhere if item[2] not in port.split("|")]
         self.elsewhere_starts = [item[0] for item in self.elsewhere]
         self.empties = empties
@@ -181,17 +184,23 @@ class Berthing:
         self.per_h = 1.0 / (self.mean_h + priors.between_mean_h)
         self.berths = {b.id: b for p in self.ports for b in p.berths}
 
-    def join(self, looks: list[Look]) -> list[Stay]:
-        """Looks in order of time into calls; the looks of one picture go to different calls, the best way together."""
+    def join(self, looks: list[Look], settled: Sequence[Stay] = ()) -> list[Stay]:
+        """Looks in order of time into calls; the looks of one picture go to different calls, the best way together.
+
+        The calls of `settled` come first, and no look joins them.
+        """
         watched = sum(e.p_seen for e in self.empties if e.scene is not None)
         if watched > 0:
             # Where every picture is listed, they tell how busy the port is: hulls alongside on average, each for a mean stay.
             self.per_h = max(self.per_h, len(looks) / watched / self.mean_h)
-        calls: list[Stay] = []
+        calls: list[Stay] = list(settled)
+        for index, call in enumerate(calls):
+            for scene in frozenset().union(*(s.scenes for s in call.seen)) & self.by_scene.keys():
+                self.by_scene[scene].calls.add(index)
         batches: dict[str, list[Look]] = {}
         for seen in looks:
             batches.setdefault(seen.batch, []).append(seen)
-        live = 0
+        live = len(calls)
         for batch in sorted(batches.values(), key=lambda b: in_time(b[0])):
             first_h = min(s.start_h for s in batch)
             while live < len(calls) and first_h - max(s.end_h for s in calls[live].seen) > self.max_h:
@@ -225,6 +234,8 @@ class Berthing:
         if any(s.batch == seen.batch or s.scenes & seen.scenes for s in call.seen):
             return 0.0
         if seen.start_h - min(s.end_h for s in call.seen) > self.max_h:
+            return 0.0
+        if are_apart((i for s in call.seen for i in s.ids), seen.ids, self.apart):
             return 0.0
         named = same_ship(
             {"ship": call.first("ship"), "imo": call.first("imo"), "name": plain_name(call.first("name"))},

@@ -8,8 +8,9 @@ days         day -> objects                made of the parts in force; made agai
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 
 from ghostships.nights.freshness import Facts, Heard
@@ -150,10 +151,10 @@ class Books:
         return {
             "books": FORMAT,
             "arrivals": sorted(map(list, self.arrivals)),
-            "deliveries": {sha: _jsonable(asdict(one)) for sha, one in sorted(self.deliveries.items())},
-            "days": {day.isoformat(): _jsonable(asdict(one)) for day, one in sorted(self.days.items())},
+            "deliveries": {sha: _jsonable(one) for sha, one in sorted(self.deliveries.items())},
+            "days": {day.isoformat(): _jsonable(one) for day, one in sorted(self.days.items())},
             "lists": {
-                role: {name: _jsonable(asdict(one)) for name, one in sorted(files.items())}
+                role: {name: _jsonable(one) for name, one in sorted(files.items())}
                 for role, files in sorted(self.lists.items())
             },
             "seen": {name: list(mark) for name, mark in sorted(self.seen.items())},
@@ -218,7 +219,14 @@ def _delivery(one: dict[str, Any]) -> Delivery:
     return Delivery(**{**one, "arrived": date.fromisoformat(one["arrived"]), "streams": streams, "parts": parts})
 
 
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(kind))
+
+
 def _jsonable(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: _jsonable(getattr(value, name)) for name in _names(type(value))}
     if isinstance(value, dict):
         return {str(key): _jsonable(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

@@ -100,6 +100,8 @@ def manifest(
             "max_speed_kn": route.policy.max_speed_kn,
         },
         "warnings": list(result.warnings),
+        "placebo": result.placebo,
+        "look_next": result.look_next,
         "is_simulated": bool(invented) or any(SIMULATED in dialect for dialect in dialects),
         "libraries": program.libraries(),
         "night": {

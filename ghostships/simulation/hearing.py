@@ -13,6 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ghostships.routes import Route
+from ghostships.simulation.declaring import declared
 from ghostships.simulation.journeys import DAY, HOUR, UNDER_WAY, Journey
 from ghostships.simulation.scenario import Scenario
 from ghostships.simulation.waters import Floats, Waters, flat_nm
@@ -47,6 +48,9 @@ _HARD_TO_HEAR: tuple[tuple[float, float, float, float, float], ...] = (
     (42.4, 43.4, 130.6, 133.3, 0.75),
 )
 """Boxes (south, north, west, east) in which a satellite hears a share only: messages collide on dense coasts."""
+
+_DECLARING = 1
+"""Number of the random stream of destinations among those of one ship."""
 
 _BLOCK_H = 3.0
 """Propagation changes over hours: one draw a station and block."""
@@ -104,7 +108,11 @@ def hear(
     times, lats, lons, knot = times[keep], lats[keep], lons[keep], knot[keep]
     heard = _is_heard(times, lats, lons, hull.audibility, scenario, sky, rng)
     times, lats, lons, knot = times[heard], lats[heard], lons[heard], knot[heard]
-    return _messages(journey, times, lats, lons, knot, waters, rng)
+    # What is typed has a seed of its own: another way of typing moves no ship and hears no message more.
+    own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, _DECLARING))
+    is_dark = journey.is_silent(journey.times_s)
+    typed = declared(hull, journey.bound_for, is_dark, route, np.random.default_rng(own))
+    return _messages(journey, times, lats, lons, knot, typed, waters, rng)
 
 
 def _is_heard(
@@ -164,6 +172,7 @@ def _messages(
     lats: Floats,
     lons: Floats,
     knot: npt.NDArray[np.int64],
+    typed: npt.NDArray[np.str_],
     waters: Waters,
     rng: np.random.Generator,
 ) -> pl.DataFrame:
@@ -197,7 +206,7 @@ def _messages(
         column = pl.Series([value], dtype=dtype).new_from_index(0, n)
         return pl.DataFrame({"v": column, "gone": lacks_static}).select(pl.when(~pl.col("gone")).then("v")).to_series()
 
-    bound = pl.Series(journey.bound_for[knot].astype(str), dtype=pl.String())
+    bound = pl.Series(typed[knot].astype(str), dtype=pl.String())
     empty = pl.Series([None], dtype=pl.Float64()).new_from_index(0, n)
     return pl.DataFrame(
         {
@@ -214,7 +223,7 @@ def _messages(
             "vessel_name": static(hull.name, pl.String()),
             "call_sign": static(hull.call_sign, pl.String()),
             "ship_type": static(hull.ship_type, pl.Int64()),
-            "length_m": static(hull.length_m, pl.Float64()),
+            "length_m": static(hull.length_m if hull.tells_length else None, pl.Float64()),
             "draught_m": empty if is_b else pl.Series(draught),
             "destination": pl.Series([None], dtype=pl.String()).new_from_index(0, n) if is_b else bound,
         },

@@ -54,6 +54,7 @@ class Hull:
     """Factor on the chance and the range of being heard; 1 is a good installation."""
     home: str
     is_listed: bool
+    tells_length: bool = True
 
     @property
     def vessel_key(self) -> str | None:
@@ -159,4 +160,6 @@ def _hull(
         audibility=round(audibility * (0.8 if is_small and share < 0.7 else 1.0), 3),
         home=home,
         is_listed=bool(listed),
+        # By the golden ratio, so that every role has its share and no draw of the other properties moves.
+        tells_length=number * 0.6180339887 % 1 >= scenario.no_length_share,
     )

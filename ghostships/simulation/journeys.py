@@ -284,11 +284,13 @@ def _trip(log: _Log, scenario: Scenario, goes_on: bool) -> None:
     log.sail(hull.home if rng.random() < 0.75 else str(rng.choice(others)))
     back_s, back = log.now - leaving, log.now
     start = (
-        left - rng.uniform(0.3, 11) * HOUR if rng.random() < 0.6 else left + min(rng.uniform(1, 4) * HOUR, 0.4 * out_s)
+        left - rng.uniform(0.3, 11) * HOUR
+        if rng.random() < scenario.off_at_berth_share
+        else left + min(rng.uniform(1, 4) * HOUR, 0.4 * out_s)
     )
     end = (
         back + rng.uniform(0.4, 12) * HOUR
-        if rng.random() < 0.6
+        if rng.random() < scenario.off_at_berth_share
         else back - min(rng.uniform(0.5, 4) * HOUR, 0.4 * back_s)
     )
     if carried is not None:

@@ -54,6 +54,18 @@ class Scenario:
     wrong_name_share: float = 0.10
     listed_share: float = 0.6
     """Share of the traders that a watch list knows; one look-alike is always listed too."""
+    off_at_berth_share: float = 0.6
+    """Share of trips that switch off before they leave the quay, and share that come back on only after they lie there again."""
+    no_length_share: float = 0.0
+    """Share of ships whose length nobody knows: they send none, and no registry has one."""
+    n_jamming_clusters: int = 0
+    """Times in which ships near a port are heard at one place inland (every other time: on circles around one)."""
+    n_shared_numbers: int = 0
+    """Pairs of hulls that send one number."""
+    n_renumbered_ships: int = 0
+    """Ships that go on under another number after some hours of silence."""
+    n_drawn_tracks: int = 0
+    """Ships that send a circle (every other one: a straight run) for some hours, far from where they are."""
 
     def __post_init__(self) -> None:
         taken = self.n_traders + self.n_lookalikes + self.n_coal_ships
@@ -89,8 +101,18 @@ class Scenario:
         return replace(self, **changes)  # type: ignore[arg-type]
 
     def as_dict(self) -> dict[str, object]:
-        return asdict(self)
+        # A number that came later and is not used is left out, so that worlds made before it have the same bytes.
+        told = {name: value for name, value in asdict(self).items() if value or name not in _FALSEHOODS}
+        return {name: value for name, value in told.items() if name not in _LATER or value != _LATER[name]}
 
+    @property
+    def has_falsehoods(self) -> bool:
+        """Whether messages of this world say what is not true, dirt aside."""
+        return any(getattr(self, name) for name in _FALSEHOODS)
+
+
+_LATER = {"off_at_berth_share": 0.6, "no_length_share": 0.0}
+_FALSEHOODS = ("n_jamming_clusters", "n_shared_numbers", "n_renumbered_ships", "n_drawn_tracks")
 
 _DEFAULT = Scenario()
 PRESETS: dict[str, Scenario] = {
@@ -101,8 +123,14 @@ PRESETS: dict[str, Scenario] = {
         _DEFAULT.changed(name="rare", trips_per_month=3.0),
         _DEFAULT.changed(name="poor-sea", satellite_quality=0.45, satellite_pass_every_h=2.5),
         _DEFAULT.changed(name="all-radar", is_all_radar=True),
+        _DEFAULT.changed(name="off-at-berth", off_at_berth_share=1.0),
+        _DEFAULT.changed(name="no-lengths", no_length_share=0.3),
+        _DEFAULT.changed(name="wrong-names", named_share=0.4, wrong_name_share=0.1),
         _DEFAULT.changed(name="few-pictures", optical_per_day=0.3, radar_per_day=0.1),
         _DEFAULT.changed(name="crowded-pier", n_hulls_without_ais=14, unknown_call_every_days=8.0),
+        _DEFAULT.changed(
+            name="spoofed", n_jamming_clusters=3, n_shared_numbers=2, n_renumbered_ships=3, n_drawn_tracks=4
+        ),
         _DEFAULT.changed(
             name="demo",
             days=24,

@@ -10,13 +10,14 @@ sightings carry calls: transponder positions and container stacks told in print 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from ghostships import tables
-from ghostships.inference.looks import Look, digest, group, in_time, independent, number_of, text_of
+from ghostships.inference.looks import Apart, Look, digest, group, in_time, independent, number_of, text_of
 from ghostships.inference.one_stay import Berthing, Distance, Stay, empty_looks, fewest_hours, named_elsewhere
 from ghostships.routes import Route
 
@@ -30,20 +31,25 @@ def find(
     route: Route,
     transmitting: Mapping[str, str] | None = None,
     distance_nm: Distance | None = None,
+    apart: Apart = frozenset(),
+    visits: Sequence[Sequence[str]] = (),
 ) -> pd.DataFrame:
     """Port calls: one row per stay of one hull at one port, with bounds instead of times.
 
     A window means one unknown instant in it: a call has begun by the earliest *end* of a window and lasted at least to
     the latest *start*. `transmitting` names the ships of sightings that a transmitting ship explains; these never join
     dark ones. `distance_nm` gives sea distances between ports of the route [nm]; without it great circles serve, which
-    are shorter.
+    are shorter. Pairs of sightings in `apart` never share a call. Sightings listed
+    in `visits` are not joined anew: each entry is one call.
 
     Limits: a sighting at a place that neither the route nor coordinates fix makes no call (`unplaced` lists them). A
     name read in a picture splits and bounds calls as if it were right.
     """
     if sightings["observation_group"].isna().all():
-        sightings = group(sightings, route)
+        sightings = group(sightings, route, apart=apart)
     without = set(unplaced(sightings, route))
+    drawn = {i: n for n, visit in enumerate(visits) for i in visit}
+    sightings = regroup(sightings, visits)
     looks = independent(sightings[~sightings["sighting_id"].isin(without)], route, dict(transmitting or {}))
     elsewhere = named_elsewhere(sightings)
     leg = fewest_hours(route, distance_nm)
@@ -52,10 +58,17 @@ def find(
     by_port: dict[str, list[Stay]] = {}
     empties = empty_looks(sightings, scenes, sorted({s.port for s in certain}), route)
     models = {
-        port: Berthing(route, port, leg, elsewhere, empties.get(port, [])) for port in sorted({s.port for s in looks})
+        port: Berthing(route, port, leg, elsewhere, empties.get(port, []), apart)
+        for port in sorted({s.port for s in looks})
     }
     for port in sorted({s.port for s in certain}):
-        by_port[port] = models[port].join(sorted((s for s in certain if s.port == port), key=in_time))
+        here = sorted((s for s in certain if s.port == port), key=in_time)
+        settled: dict[int, list[Look]] = {}
+        for seen in here:
+            if seen.ids[0] in drawn:
+                settled.setdefault(drawn[seen.ids[0]], []).append(seen)
+        rest = [seen for seen in here if seen.ids[0] not in drawn]
+        by_port[port] = models[port].join(rest, [Stay(seen) for _, seen in sorted(settled.items())])
     for port in sorted({s.port for s in looks if "|" in s.port}):
         here = sorted((s for s in looks if s.port == port), key=in_time)
         by_port[port] = models[port].join([s for s in here if not _add_to_certain(s, by_port, models)])
@@ -64,6 +77,26 @@ def find(
         rows += [models[port].row(n, call, ids) for n, call in enumerate(by_port[port])]
     frame = pd.DataFrame(rows, columns=tables.PORT_CALLS.names)
     return tables.to_pandas(frame, tables.PORT_CALLS) if rows else tables.empty_pandas(tables.PORT_CALLS)
+
+
+def regroup(sightings: pd.DataFrame, visits: Sequence[Sequence[str]]) -> pd.DataFrame:
+    """Sightings whose `observation_group` never holds two of the `visits`: what was drawn apart is not one look at one hull."""
+    drawn = {i: n for n, visit in enumerate(visits) for i in visit}
+    if not drawn:
+        return sightings
+    parts: dict[tuple[str, int], list[str]] = {}
+    for i, label in zip(sightings["sighting_id"], sightings["observation_group"], strict=True):
+        if isinstance(label, str):
+            parts.setdefault((label, drawn.get(i, -1)), []).append(str(i))
+    n_parts = Counter(label for label, _ in parts)
+    named = {}
+    for (label, _), ids in parts.items():
+        if n_parts[label] == 1:
+            named.update(dict.fromkeys(ids, label))
+        elif len(ids) > 1:
+            named.update(dict.fromkeys(ids, f"OG-{digest(*sorted(ids))}"))
+    groups = [named.get(str(i)) for i in sightings["sighting_id"]]
+    return sightings.assign(observation_group=pd.Series(groups, index=sightings.index, dtype="str"))
 
 
 def unplaced(sightings: pd.DataFrame, route: Route) -> list[str]:

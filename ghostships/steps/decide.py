@@ -17,6 +17,7 @@ import pandas as pd
 
 from ghostships import units
 from ghostships.inference import association, factors
+from ghostships.inference.drawn import Drawn
 from ghostships.inference.factors import Factor
 from ghostships.inference.joint import Weighed
 from ghostships.routes import Route
@@ -63,13 +64,18 @@ def decide(
     vessels: pd.DataFrame,
     *,
     route: Route,
+    drawn: Drawn | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """`matches` and their evidence.
+    """`matches` and their evidence. With `drawn` its probabilities are published, else those of the calls are shared out.
 
     The rows of one sighting sum to 1; "none" is one minus the others, and has no waterfall of its own.
     """
     by_gap = gaps.set_index("gap_id").to_dict("index")
-    alongside = _alongside(weighed, port_calls, sightings, by_gap, vessels, route)
+    if drawn is None:
+        alongside = _alongside(weighed, port_calls, sightings, by_gap, vessels, route)
+    else:
+        alongside = _as_drawn(drawn, weighed, port_calls, sightings, by_gap, vessels, route)
+    mmsi_of = dict(zip(vessels["vessel_key"], vessels["mmsi"], strict=True))
     call_of = {s: c.call_id for c in port_calls.itertuples(index=False) for s in c.sighting_ids}
     heard: dict[str, list[Any]] = {}
     if len(transmitting):
@@ -90,16 +96,50 @@ def decide(
                 ]
                 p_heard += pair.p
                 hypotheses.append(("transmitting", pair.vessel_key, pair.mmsi, None, steps))
+        at_sea, hypotheses = _side_by_side(passing.get(sighting_id, []), hypotheses, p_heard)
         room = max(1.0 - p_heard, 0.0)
-        for gap_id, steps in [*alongside.get(sighting_id, []), *passing.get(sighting_id, [])]:
-            gap = by_gap[gap_id]
-            if p_heard > 0:
+        for gap_id, steps in [*alongside.get(sighting_id, []), *at_sea]:
+            key = by_gap[gap_id]["vessel_key"] if gap_id in by_gap or drawn is None else drawn.ships[gap_id]
+            if p_heard > 0 and not at_sea:
                 shown = math.fsum(f.bits for f in steps)
                 left = factors.bits_of(factors.probability(shown) * room) - shown
                 steps = [*steps, Factor("transmitting_ships", left, "room left by transmitting ships")]
-            hypotheses.append(("dark", gap["vessel_key"], gap["mmsi"], gap_id, steps))
+            # A silence from before the ship was first heard has no row in `gaps`.
+            hypotheses.append(("dark", key, mmsi_of[key], gap_id if gap_id in by_gap else None, steps))
         rows += _rows_of(sighting_id, call_of.get(sighting_id), hypotheses, evidence)
     return pd.DataFrame(rows), pd.DataFrame(evidence)
+
+
+def _side_by_side(
+    silent: list[tuple[str, list[Factor]]],
+    heard: list[tuple[str, str, object, str | None, list[Factor]]],
+    p_heard: float,
+) -> tuple[list[tuple[str, list[Factor]]], list[tuple[str, str, object, str | None, list[Factor]]]]:
+    """Silent and transmitting ships of one sighting at sea, which leave each other room.
+
+    Both sides were weighed against the same hull that nobody knows, so their odds against it stand side by side; giving all the
+    room to the transmitting ships first took hidden real ships for their neighbours in one case of five.
+    """
+    if not silent or not heard:
+        return silent, heard
+    p_silent = math.fsum(factors.probability(math.fsum(f.bits for f in steps)) for _, steps in silent)
+    left_heard, left_silent = max(1.0 - p_heard, 1e-6), max(1.0 - p_silent, 1e-6)
+    nobody = 1.0 / (p_heard / left_heard + p_silent / left_silent + 1.0)
+
+    def moved(name: str, steps: list[Factor], change: float, because: str) -> list[Factor]:
+        shown = math.fsum(f.bits for f in steps)
+        return [*steps, Factor(name, factors.bits_of(factors.probability(shown) * change) - shown, because)]
+
+    return (
+        [
+            (gap_id, moved("transmitting_ships", steps, nobody / left_silent, "room left by transmitting ships"))
+            for gap_id, steps in silent
+        ],
+        [
+            (*told, moved("silent_ships", steps, nobody / left_heard, "room left by silent ships"))
+            for *told, steps in heard
+        ],
+    )
 
 
 def _alongside(
@@ -173,6 +213,55 @@ def _alongside(
     return found
 
 
+def _as_drawn(
+    drawn: Drawn,
+    weighed: Weighed,
+    port_calls: pd.DataFrame,
+    sightings: pd.DataFrame,
+    by_gap: dict[Any, dict[Any, Any]],
+    vessels: pd.DataFrame,
+    route: Route,
+) -> Passing:
+    """Per sighting in a call, the silences whose ship it may be, as they were drawn.
+
+    Length and name of the sighting are shown against a hull that nobody knows; what all else adds is `competition`.
+    """
+    number = {call_id: c for c, call_id in enumerate(weighed.call_ids)}
+    calls = port_calls[port_calls["call_id"].isin(number)]
+    ships = vessels.set_index("vessel_key").to_dict("index")
+    by_id = sightings.set_index("sighting_id").to_dict("index")
+    found: Passing = {}
+    for call in calls.itertuples(index=False):
+        for s in _members(number[call.call_id], [(i, by_id[i]) for i in call.sighting_ids], route):
+            unknown, unknown_text = _unknown_density(s, weighed, [s.call])
+            for gap_id, p in sorted(drawn.by_sighting.get(s.sighting_id, {}).items()):
+                if p < LEAST_ODDS:
+                    continue
+                key = drawn.ships[gap_id]
+                fit, text = factors.length(s.length_m, s.sigma_m, float(ships[key]["length_m"]), background=unknown)
+                name, name_text = 1.0, "no name was read in the picture"
+                if s.is_named:
+                    name, name_text = _name(s, ships[key], route)
+                    text, fit = "adds nothing to a name read, which usually rests on it", unknown
+                first, second = factors.ratio_bits(fit / unknown, 1.0), factors.ratio_bits(name, 1.0)
+                duration = by_gap[gap_id]["duration_h"] if gap_id in by_gap else math.nan
+                silent = f"silent for {duration:.1f} h" if duration == duration else "silent since"
+                if gap_id not in by_gap:
+                    silent = "not yet heard"
+                rest = factors.bits_of(min(p, 1 - LEAST_ODDS)) - first - second
+                because = (
+                    f"{silent}; its own history, the other pictures of the stay ({call.call_id}) and all other ships that may be "
+                    "this detection"
+                )
+                steps = [
+                    Factor("length", first, f"{text}; {unknown_text}"),
+                    Factor("name_read", second, name_text),
+                    Factor("competition", rest, because),
+                ]
+                found.setdefault(s.sighting_id, []).append((gap_id, steps))
+    return found
+
+
 def _claims(weighed: Weighed) -> dict[int, dict[int, float]]:
     """Per call and silence, the odds of the joint solution against "none of these"."""
     claims: dict[int, dict[int, float]] = {}
@@ -239,9 +328,14 @@ def _unknown_density(s: _Sighting, weighed: Weighed, here: list[int]) -> tuple[f
 
 def _name_ratio(s: _Sighting, ship: dict[Any, Any], route: Route) -> float:
     """What the name read in this very sighting says of a ship, against a hull nobody knows."""
+    return _name(s, ship, route)[0]
+
+
+def _name(s: _Sighting, ship: dict[Any, Any], route: Route) -> tuple[float, str]:
+    """The same, with its sentence."""
     own_name = ship["vessel_name"] if isinstance(ship["vessel_name"], str) else None
     own_imo = None if pd.isna(ship["imo"]) else int(ship["imo"])
-    return factors.name_read(s.vessel_name, s.imo, own_name, own_imo, p_correct=route.priors.p_name_correct)[0]
+    return factors.name_read(s.vessel_name, s.imo, own_name, own_imo, p_correct=route.priors.p_name_correct)
 
 
 def _without(s: _Sighting, weighed: Weighed, g: int, ship: dict[Any, Any]) -> float:

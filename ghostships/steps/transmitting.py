@@ -14,7 +14,7 @@ import pandas as pd
 import polars as pl
 
 from ghostships import sphere, units
-from ghostships.inference import association, factors
+from ghostships.inference import association, factors, untracked
 from ghostships.routes import Route
 
 Floats = npt.NDArray[np.float64]
@@ -108,45 +108,15 @@ def explain(
     per_pair = per_pair.filter(pl.col("density") > 0).sort("sighting_id", "vessel_key")
     if per_pair.is_empty():
         return _nothing()
-    return _decide(per_pair.to_pandas(), seen, vessels, route)
-
-
-def contradictions(
-    sightings: pd.DataFrame,
-    positions: pl.DataFrame,
-    vessels: pd.DataFrame,
-    *,
-    route: Route,
-    within_h: float = CONTRADICTION_H,
-) -> list[str]:
-    """Ships read by name in a picture while their transponder puts them somewhere they could not have come from: one sentence each.
-
-    A position heard within `within_h` [h] of an exactly timed sighting contradicts it when even the fastest ship of the route could
-    not have sailed between the two. One of them is wrong: the name, or the transponder. Windows of time are not judged.
-    """
-    fastest = max(s.kn for s in route.top_speeds)
-    out = []
-    for s, place in _exact_and_named(sightings[sightings["observation_type"] == "vessel"], route):
-        for ship in _ships_read(s, vessels, route):
-            near = positions.filter(
-                (pl.col("vessel_key") == ship.vessel_key)
-                & pl.col("lat_deg").is_not_null()
-                & ((pl.col("time_utc") - s.start_utc.to_pydatetime()).abs() <= pl.duration(hours=within_h))
-            )
-            if near.is_empty():
-                continue
-            apart = sphere.gc_km(
-                near["lat_deg"].to_numpy(), near["lon_deg"].to_numpy(), *(np.full(near.height, x) for x in place)
-            )
-            late_us = (near["time_utc"].dt.epoch("us") - s.start_utc.value // 1000).abs().to_numpy()
-            over = apart - (fastest * units.KM_PER_NM * late_us / units.US_PER_HOUR + LEAST_CONTRADICTION_KM)
-            worst = int(np.argmax(over))
-            if over[worst] > 0:
-                out.append(
-                    f"sighting {s.sighting_id} reads ship {ship.vessel_key}, whose transponder was {apart[worst]:.0f} km away "
-                    f"{late_us[worst] / units.US_PER_HOUR:.1f} h from then: the name or the transponder is wrong"
-                )
-    return out
+    somewhere = seen[seen["lat_deg"].notna()]
+    unknown = untracked.per_km2(
+        somewhere["lat_deg"].to_numpy(dtype=float),
+        somewhere["lon_deg"].to_numpy(dtype=float),
+        segment_hours,
+        dark_hulls_per_1000_km2=route.priors.dark_hulls_per_1000_km2,
+    )
+    at_sea = dict(zip(somewhere["sighting_id"], unknown.tolist(), strict=True))
+    return _decide(per_pair.to_pandas(), seen, vessels, route, at_sea)
 
 
 def _exact_and_named(seen: pd.DataFrame, route: Route) -> list[tuple[Any, tuple[float, float]]]:
@@ -280,7 +250,9 @@ def _place(pairs: pl.DataFrame, positions: pl.DataFrame, max_bracket_h: float) -
     )
 
 
-def _decide(pairs: pd.DataFrame, seen: pd.DataFrame, vessels: pd.DataFrame, route: Route) -> pd.DataFrame:
+def _decide(
+    pairs: pd.DataFrame, seen: pd.DataFrame, vessels: pd.DataFrame, route: Route, unknown_at_sea: dict[str, float]
+) -> pd.DataFrame:
     """Weigh each pair against a hull without a transponder, and let one ship explain one detection of a picture."""
     by_id, ships = seen.set_index("sighting_id").to_dict("index"), vessels.set_index("vessel_key").to_dict("index")
     middle = (route.priors.trade_length_min_m + route.priors.trade_length_max_m) / 2
@@ -289,9 +261,7 @@ def _decide(pairs: pd.DataFrame, seen: pd.DataFrame, vessels: pd.DataFrame, rout
         s, ship = by_id[pair.sighting_id], ships[pair.vessel_key]
         sensor = route.sensor(_text(s["sensor"]))
         port = next((p for p in route.ports if p.id == s["port"]), None)
-        area_density = (
-            DARK_HULLS_IN_PORT / (np.pi * port.radius_km**2) if port else route.priors.dark_hulls_per_1000_km2 / 1000
-        )
+        area_density = DARK_HULLS_IN_PORT / (np.pi * port.radius_km**2) if port else unknown_at_sea[pair.sighting_id]
         position = factors.ratio_bits(P_DETECT * pair.density, area_density)
         claimed = s["length_sigma_m"] if s["length_sigma_m"] == s["length_sigma_m"] else 0.0
         sigma = max(claimed, sensor.length_sigma_m)

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from ghostships import units
-from ghostships.inference import factors, histories, joint
+from ghostships.inference import factors, histories, joint, weakest
 from ghostships.inference.factors import Factor
 from ghostships.inference.joint import Weighed
 from ghostships.inference.together import Together, one_thread
+from ghostships.inference.weakest import Link, shown
 from ghostships.routes import Route
 
 US = units.US_PER_HOUR
@@ -27,6 +28,12 @@ SEEN_SHARE = 0.5
 
 SHORT_REAPPEARANCE_H = 6.0
 """Two silences of a ship with less than this between them, and no port call, are one trip (method, section 8)."""
+
+LISTS = ("watch_list", "registry")
+"""What others say of a ship or its papers: `p_trip_without_watchlist` is the number without both."""
+
+REPUTATION = ("prior", "habit", *LISTS)
+"""What is known of the trade and of the ship, not of this silence. However likely these make a trip, they flag nobody."""
 
 PORT_BEFORE_H = 48.0
 """The last port counts as the origin when the ship left it at most this long before the silence, and likewise after."""
@@ -50,10 +57,12 @@ def find(
     stops: pd.DataFrame,
     *,
     route: Route,
+    vessels: pd.DataFrame | None = None,
 ) -> Found:
     """Round trips of the ships in the data: tiers *seen* and *inferred*.
 
-    One row per cycle. `p_trip` is the probability that the silence holds at least that many calls at the dark port.
+    One row per cycle. `p_trip` is the probability that the silence holds at least that many calls at the dark port. `vessels` gives
+    the lengths that must fit the quay where a call was told to lie.
     """
     found = Found()
     by_gap = gaps.set_index("gap_id")
@@ -62,12 +71,14 @@ def find(
     others_by_gap = {k: v for k, v in others.groupby("gap_id", sort=True)}
     chain = _chains(gaps, stops)
     calls = port_calls.set_index("call_id")
+    lengths = (
+        {} if vessels is None else dict(zip(vessels["vessel_key"], vessels["length_m"].astype(float), strict=True))
+    )
     best: dict[str, tuple[float, int]] = {}
     for g, silent in enumerate(weighed.silents):
         if not silent.is_feasible:
             continue
-        verdict, odds = weighed.solution.verdicts[g], weighed.solution.odds(g, silent)
-        p = odds * verdict.trip / (verdict.other + odds * verdict.trip)
+        p = weighed.solution.p(g, silent)
         if p < SHOWN_FROM_P:
             found.n_not_shown += 1
             continue
@@ -79,8 +90,12 @@ def find(
     again = _weigh_again(weighed, shown)
     for g in shown:
         gap_id = weighed.gap_ids[g]
-        steps, bits, verdict = _waterfall(weighed, g, again[g])
+        length_m = float(lengths.get(weighed.silents[g].ship, math.nan))
+        steps, bits, verdict = _waterfall(weighed, g, again[g], _alongside(weighed, g, calls, length_m, route))
         n_calls = verdict.n_calls if verdict.n_calls is not None else np.array([1.0])
+        if g in weighed.solution.drawn and n_calls[0] < 1:
+            p = weighed.solution.drawn[g]
+            n_calls = np.append(1 - p, n_calls[1:] * p / n_calls[1:].sum())
         low, middle, high = histories.percentiles(n_calls, given_any=True)
         at_least = np.cumsum(n_calls[::-1])[::-1]
         carried = _carried(weighed, g)
@@ -127,7 +142,8 @@ def _carried(weighed: Weighed, g: int) -> list[int]:
 @dataclass(frozen=True)
 class _Again:
     """A silence weighed again with part of the evidence: log-odds [bits] without any picture, with empty ones, then with calls
-    but neither length nor name, without name, and with both; and the probability of a trip without the pictures of each call."""
+    but neither length nor name, without name, and with both; and the probability of a trip without the pictures of each call, and
+    without the name read in them."""
 
     blind: float
     unseen: float
@@ -135,6 +151,7 @@ class _Again:
     length: float
     name_read: float
     without: dict[int, float]
+    unnamed: dict[int, float]
 
 
 WEAKEST_FROM_SHARE = 0.05
@@ -159,6 +176,9 @@ def _weigh_again(weighed: Weighed, silences: list[int]) -> dict[int, _Again]:
             asked.append((g, 1.0, {c: joint.likelihood(k, fit, rate, **options) for k, fit, rate, c in bare}))
         full, odds = _likelihoods(weighed, g), s.odds(g, weighed.silents[g])
         asked += [(g, odds, {k: w for k, w in full.items() if k != c}) for c in _leaned_on(weighed, g)]
+        for c in _named(weighed, g):
+            bare_call = joint.likelihood(weighed.known[c], s.fits[g, c], s.unknown_rate[c], with_name=False)
+            asked.append((g, odds, {**full, c: bare_call * s.others[g][c]}))
     own = [weighed.silents[g].silence for g, _, _ in asked]
     likelihoods = np.array([w for _, _, weights in asked for w in weights.values()])
     sums = Together(own, [list(weights) for _, _, weights in asked]).weigh(
@@ -171,12 +191,15 @@ def _weigh_again(weighed: Weighed, silences: list[int]) -> dict[int, _Again]:
     p = odds_of * sums.trip / (sums.other + odds_of * sums.trip)
     found, at = {}, 0
     for n, g in enumerate(silences):
-        calls = _leaned_on(weighed, g)
+        calls, named = _leaned_on(weighed, g), _named(weighed, g)
         first = factors.ratio_bits(float(in_blind.trip[n]), float(in_blind.other[n]))
-        without = dict(zip(calls, p[at + 4 : at + 4 + len(calls)].tolist(), strict=True))
         unseen, pictures, length, name_read = bits[at : at + 4]
-        found[g] = _Again(first, unseen, pictures, length, name_read, without)
-        at += 4 + len(calls)
+        at += 4
+        without = dict(zip(calls, p[at : at + len(calls)].tolist(), strict=True))
+        at += len(calls)
+        unnamed = dict(zip(named, p[at : at + len(named)].tolist(), strict=True))
+        at += len(named)
+        found[g] = _Again(first, unseen, pictures, length, name_read, without, unnamed)
     return found
 
 
@@ -184,7 +207,14 @@ def _leaned_on(weighed: Weighed, g: int) -> list[int]:
     return [c for c, share in sorted(weighed.solution.shares[g].items()) if share >= WEAKEST_FROM_SHARE]
 
 
-def _waterfall(weighed: Weighed, g: int, again: _Again) -> tuple[list[Factor], float, histories.Verdict]:
+def _named(weighed: Weighed, g: int) -> list[int]:
+    """Calls that it leans on in whose pictures a name was read that speaks for this ship."""
+    return [c for c in _leaned_on(weighed, g) if weighed.solution.fits[g, c][1] > 1]
+
+
+def _waterfall(
+    weighed: Weighed, g: int, again: _Again, alongside: list[Factor]
+) -> tuple[list[Factor], float, histories.Verdict]:
     """The factors of a trip, each as the change it makes, and their sum in bits.
 
     The order is fixed: what is known before the silence is looked at, then time and reach, then pictures without and with length
@@ -222,9 +252,34 @@ def _waterfall(weighed: Weighed, g: int, again: _Again) -> tuple[list[Factor], f
         before = after
     verdict = silence.weigh(odds=s.odds(g, silent), likelihoods=_likelihoods(weighed, g), count_calls=True)
     joined = factors.ratio_bits(verdict.trip, verdict.other)
+    if g in s.drawn:
+        # What was drawn is the answer; the odds that it began with stand above.
+        joined = factors.bits_of(s.p(g, silent)) - factors.ratio_bits(s.odds(g, silent), 1.0)
+    steps += alongside
     steps.append(Factor("competition", joined - before, "other ships that may have made the same calls"))
     steps, total = factors.waterfall(steps)
     return steps, total, verdict
+
+
+def _alongside(weighed: Weighed, g: int, calls: pd.DataFrame, length_m: float, route: Route) -> list[Factor]:
+    """Berth and heading of the likeliest call at the dark port, weighed after the joint solution as far as the silence holds it."""
+    shares = {c: p for c, p in weighed.solution.shares[g].items() if weighed.known[c].is_dark_port}
+    top = max(sorted(shares), key=lambda c: shares[c], default=None)
+    told = [] if top is None else list(calls.at[weighed.call_ids[top], "berths"])
+    # Of several berths of one call the longest quay counts: a shift from one to another is told of ships that fit both.
+    known = [berth for berth in route.dark_port.berths if berth.id in told]
+    berth = max(known, key=lambda b: (b.quay_m or 0.0, b.id), default=None)
+    share = 0.0 if top is None else shares[top]
+    return [
+        factors.berth(
+            None if berth is None else berth.name,
+            length_m=length_m,
+            quay_m=None if berth is None else berth.quay_m,
+            share=share,
+        ),
+        # Sightings carry no heading yet (contract, Inputs); the factor says so on every card.
+        factors.heading(math.nan, quay_deg=None if berth is None else berth.quay_deg, share=share),
+    ]
 
 
 def _details(weighed: Weighed, g: int, factor: str) -> str:
@@ -278,8 +333,7 @@ def _row(
     steps, bits = factors.waterfall(steps)
     p = factors.probability(bits)
     habit = next(f.bits for f in steps if f.name == "habit")
-    listed = next(f.bits for f in steps if f.name == "watch_list")
-    speaks = math.fsum(f.bits for f in steps if f.name not in ("prior", "habit", "watch_list"))
+    listed = math.fsum(f.bits for f in steps if f.name in LISTS)
     tier = "seen" if _pictured(weighed, g) >= SEEN_SHARE * p else "inferred"
     trip_id = "T-" + hashlib.sha256(f"{gap_ids[0]}|{cycle}".encode()).hexdigest()[:14]
     near = at_dark.loc[gap_id]
@@ -317,11 +371,11 @@ def _row(
         "p_trip_without_habit": factors.probability(round(bits - habit, 3)),
         "p_trip_without_watchlist": factors.probability(round(bits - listed, 3)),
         "tier": tier,
-        "is_flagged": bool(p >= route.policy.flag_threshold and speaks > 0),
+        "is_flagged": is_flagged(steps, p, flag_threshold=route.policy.flag_threshold),
         "needs_kn": near["needs_kn"],
         "slack_h": near["slack_h"],
         "alternatives": _alternatives(p, others),
-        "weakest_link": _weakest(weighed, again, steps, bits),
+        "weakest_link": _weakest(weighed, again, steps, bits, calls, route),
         "containers_low": min(loads) if loads else None,
         "containers_high": max(loads) if loads else None,
         "because": because,
@@ -390,24 +444,53 @@ def _alternatives(p: float, others: pd.DataFrame | None) -> str:
     return f"{', '.join(parts)}; none of these ports {(1 - p) * 0.5:.2f} (shared by time to spare, not by evidence)"
 
 
-def _weakest(weighed: Weighed, again: _Again, steps: list[Factor], bits: float) -> str:
-    """What moves the probability most when it is taken away: a factor, or all pictures of one call."""
+_SAID_OTHERWISE = frozenset({"prior", "pictures_without_it", "pictures", "name_read", "competition", "number_of_calls"})
+"""Factors that are no link of their own: names and pictures are taken away call by call, the level of the trade is put back to
+the route's, and the rest says how those play together."""
+
+
+def _weakest(
+    weighed: Weighed, again: _Again, steps: list[Factor], bits: float, calls: pd.DataFrame, route: Route
+) -> str:
+    """What moves the probability most when it is taken away: a factor, all pictures of one call, or the name read in them.
+
+    Where none of these moves it, what this run has taught of the level of the trade, which all trips rest on alike. A call with one
+    sighting is that sighting. Of several sightings of one call only all together are taken away: one less leaves the stay as it
+    was, unless it alone bears the name.
+    """
+    links = weakest.of_factors(steps, bits, leave_out=_SAID_OTHERWISE)
+    for c, p_without in again.without.items():
+        links.append(Link(p_without, _pictures_of(calls.loc[weighed.call_ids[c]], weighed.call_ids[c])))
+    for c, p_without in again.unnamed.items():
+        name = calls.at[weighed.call_ids[c], "vessel_name"]
+        who = f"the name {name} read" if isinstance(name, str) else "the name read"
+        links.append(Link(p_without, f"{who} in the pictures of call {weighed.call_ids[c]}"))
+    level: list[Link] = []
+    learned = next(f.bits for f in steps if f.name == "prior")
+    assumed = factors.bits_of(route.priors.p_trip)
+    if learned > assumed:
+        p_without = factors.probability(round(bits - learned + assumed, 3))
+        share = f"{weighed.solution.p_trip:.1%}, not the route's {route.priors.p_trip:.1%}"
+        level = [Link(p_without, f"that trips are as common as this run has taught ({share})")]
     p = factors.probability(bits)
-    options: list[tuple[float, str]] = []
-    for f in steps:
-        if f.name in ("prior", "competition", "pictures", "time_and_reach", "number_of_calls") or f.bits <= 0:
-            continue
-        options.append((factors.probability(round(bits - f.bits, 3)), f"{f.name.replace('_', ' ')} ({f.because})"))
-    options += [(p_then, f"the pictures of call {weighed.call_ids[c]}") for c, p_then in again.without.items()]
-    if not options:
-        return "nothing in particular: it rests on the level of the trade and on reach alone"
-    lowest, what = min(options, key=lambda o: (o[0], o[1]))
-    return f"{what}: without it {_shown(lowest)} instead of {_shown(p)}"
+    nothing = "nothing in particular: no single sighting, name or assumption moves it"
+    return weakest.sentence(p, links, nothing=weakest.sentence(p, level, nothing=nothing))
 
 
-def _shown(p: float) -> str:
-    """A probability in a sentence: never a certainty."""
-    return "over 0.99" if p > 0.99 else "under 0.01" if p < 0.01 else f"{p:.2f}"
+def _pictures_of(call: pd.Series, call_id: str) -> str:
+    ids = list(call["sighting_ids"])
+    if len(ids) == 1:
+        return f"the only sighting ({ids[0]}) of call {call_id}"
+    return f"the {len(ids)} sightings of call {call_id}"
+
+
+def is_flagged(steps: list[Factor], p: float, *, flag_threshold: float) -> bool:
+    """Whether a trip is flagged: likely enough, and something of this very silence speaks for it.
+
+    Habit, watch list and registry may raise attention; alone they never flag (method, section 7).
+    """
+    speaks = math.fsum(f.bits for f in steps if f.name not in REPUTATION)
+    return bool(p >= flag_threshold and speaks > 0)
 
 
 def _sentence(
@@ -429,5 +512,5 @@ def _sentence(
     needs = f"; calling needs {near['needs_kn']:.1f} kn" if near["needs_kn"] == near["needs_kn"] else ""
     number = f", cycle {cycle}" if cycle > 1 else ""
     return (
-        f"silent for {length}, {where}: consistent with a call at {dark_name} (p {_shown(p)}){number}; {carried}{needs}"
+        f"silent for {length}, {where}: consistent with a call at {dark_name} (p {shown(p)}){number}; {carried}{needs}"
     )

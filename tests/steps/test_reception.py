@@ -184,20 +184,6 @@ def test_four_ships_heard_by_satellite_cannot_be_called_dark(shared: Path) -> No
     assert judged["p_off"].isna().all()
 
 
-def test_the_least_over_spans_is_the_plain_minimum() -> None:
-    """For whoever trusts E: the quick way to the quietest cell of every hour is the minimum over all cells within reach."""
-    rng = np.random.default_rng(7)
-    for _ in range(50):
-        n, m = int(rng.integers(1, 60)), int(rng.integers(0, 40))
-        first = rng.integers(0, n, m)
-        last = np.minimum(first + rng.integers(0, n, m), n - 1)
-        values = rng.random(m) * (rng.random(m) < 0.8)
-        plain = [
-            min((v for v, a, b in zip(values, first, last, strict=True) if a <= h <= b), default=0.0) for h in range(n)
-        ]
-        assert reception._least(values, first, last, n).tolist() == plain
-
-
 def test_hours_that_a_source_left_out_are_never_dark() -> None:
     """A delivery that did not come is not a ship that switched off: the silence is void, and says why. For the night watch."""
     told = _mine(_judge(pl.concat([_fleet(), _ship(range(100, 124))]), unobserved=(range(96, 120),)))
@@ -225,3 +211,95 @@ def test_a_span_elsewhere_changes_nothing_about_a_silence() -> None:
     plain, other = _mine(_judge(positions)), _mine(_judge(positions, unobserved=(range(20, 44),)))
     assert plain["state"] == other["state"] == "closed"
     assert other["expected_heard"] == pytest.approx(plain["expected_heard"], abs=0.5)
+
+
+def _also(positions: pl.DataFrame) -> pl.DataFrame:
+    """The same ships once more under other numbers."""
+    return positions.with_columns(mmsi=pl.col("mmsi") + 500, vessel_key=pl.format("mmsi:{}", pl.col("mmsi") + 500))
+
+
+def test_the_outage_of_one_harbour_voids_its_gaps_and_no_others() -> None:
+    """Two harbours 600 km apart: where the station failed nobody was listened to; elsewhere a silence is a silence."""
+    judged = _judge(
+        pl.concat([_fleet(), _also(_fleet(lat=37.0, silent=range(100, 112))), _ship(range(98, 116), lat=42.5)])
+    )
+    mine = _mine(judged)
+    assert mine["state"] == "closed"
+    assert mine["p_off"] > 0.9
+    others = judged[judged["vessel_key"] != mine["vessel_key"]]
+    assert len(others) == 30
+    assert set(others["state"]) == {"void"}
+    assert others["p_off"].isna().all()
+
+
+def test_an_outage_in_which_a_few_are_still_heard_is_one() -> None:
+    """The coast stations fail, a satellite goes on: three of thirty ships are heard each hour, and not one gap is a finding."""
+    rng = np.random.default_rng(4)
+    whole = _fleet()
+    hour = (pl.col("time_utc") - at(0)).dt.total_seconds() // 3600
+    kept = whole.with_columns(keep=pl.Series(rng.random(whole.height) < 0.1), hour=hour)
+    partly = kept.filter(~pl.col("hour").is_between(100, 113) | pl.col("keep")).drop("keep", "hour")
+    judged = _judge(partly)
+    assert len(judged) > 15
+    assert set(judged["state"]) == {"void"}
+
+
+def test_voiding_changes_what_is_said_of_a_gap_and_never_which_gaps_there_are() -> None:
+    """Every gap goes in and comes out once, in order; an outage takes verdicts away and gives none."""
+    judged = _judge(pl.concat([_fleet(silent=range(100, 112), missed=0.3), _ship(range(84, 132), range(200, 210))]))
+    assert judged["gap_id"].is_unique
+    assert (judged["state"] == "void").sum() >= 25
+    assert judged.loc[judged["state"] == "void", "p_off"].isna().all()
+
+
+def test_a_ship_with_nobody_near_is_not_judged() -> None:
+    """Thirty ships elsewhere say nothing about reception where this one lies, a hundred miles off."""
+    row = _mine(_judge(pl.concat([_fleet(), _ship(range(100, 160), lat=44.5)])))
+    assert pd.isna(row["p_off"])
+    assert row["n_other_ships_heard"] == 0
+
+
+def test_the_sentence_says_what_the_messages_say() -> None:
+    """For whoever has to defend it: the ships and hours of the sentence are counted again from the messages, one by one."""
+    lone = _ship(range(100, 131))
+    world = pl.concat([_fleet(n_ships=9, every_h=4, missed=0.4), _also(_fleet(n_ships=5, lat=36.0)), lone])
+    row = _mine(_judge(world, fastest_kn=2.0))
+    heard: dict[int, set[int]] = {}
+    for mmsi, time_utc, lat in world.select("mmsi", "time_utc", "lat_deg").iter_rows():
+        hour = int((time_utc - at(0)).total_seconds() // 3600)
+        # The silence is from 99:30 to 131:30; whole hours in it are 100 to 130. The others lie within three miles, or far off.
+        if mmsi != SIM_A and lat > 42 and 100 <= hour <= 130:
+            heard.setdefault(hour, set()).add(mmsi)
+    n_others = len(set().union(*heard.values()))
+    assert row["n_other_ships_heard"] == n_others
+    assert row["because"].startswith(
+        f"{n_others} other ships within 25 km of the straight course were heard in {len(heard)} of these 31 hours; even on the"
+        " quietest course open to it this ship should have been heard in at least "
+    )
+    stated = float(row["because"].split("at least ")[1].split(";")[0])
+    assert row["expected_heard"] - 0.1 < stated <= row["expected_heard"]
+    assert "; it was heard in 0" in row["because"]
+
+
+def test_class_b_is_judged_by_class_b() -> None:
+    """In one harbour class A is heard every hour, class B every five: eleven silent hours mean much of one, little of the other."""
+    small = _also(_fleet(every_h=5)).with_columns(ais_class=pl.lit("B"))
+    large = _fleet(n_ships=20).with_columns(ais_class=pl.lit("A"))
+    silent = _ship(range(100, 112))
+    as_a = _mine(_judge(pl.concat([large, small, silent.with_columns(ais_class=pl.lit("A"))]), fastest_kn=1.0))
+    rare = silent.filter(pl.int_range(pl.len()) % 5 == 0).with_columns(ais_class=pl.lit("B"))
+    b_world = _judge(pl.concat([large, small, rare]), fastest_kn=1.0)
+    as_b = b_world[(b_world["vessel_key"] == f"mmsi:{SIM_A}") & (b_world["start_utc"] < pd.Timestamp(at(112)))].iloc[-1]
+    assert as_a["p_off"] > 0.95
+    assert as_b["expected_heard"] < as_a["expected_heard"] / 2
+    assert not as_b["p_off"] > 0.7
+
+
+def test_a_silence_longer_than_chance_allows_is_found_even_where_long_silences_are_common() -> None:
+    """Everybody is heard every other hour at random; two days unheard are not chance, and the bound says so."""
+    world = pl.concat([_fleet(missed=0.5), _ship(range(100, 148)).filter(pl.int_range(pl.len()) % 2 == 0)])
+    judged = _judge(world, fastest_kn=1.0)
+    row = judged[judged["vessel_key"] == f"mmsi:{SIM_A}"].sort_values("duration_h").iloc[-1]
+    assert row["p_off"] > 0.95
+    others = judged[judged["vessel_key"] != f"mmsi:{SIM_A}"]
+    assert not (others["p_off"] > 0.9).any()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from messages import SIM_A, SIM_B, at, messages, river
 
 from ghostships import routes, sphere, tables
-from ghostships.steps import transmitting, vessels
+from ghostships.steps import identity, transmitting, vessels
 from ghostships.traffic import Traffic
 
 ROUTE = routes.load()
@@ -204,17 +204,6 @@ def test_of_two_moored_ships_the_nearer_is_never_the_less_likely(
         assert p_of(found, mmsi=SIM_B) >= p_of(found, mmsi=SIM_A)
 
 
-@pytest.mark.parametrize(("km", "is_contradiction"), [(0, False), (8, False), (60, True), (300, True)])
-def test_a_name_read_where_its_transponder_is_not_is_a_contradiction(km: float, is_contradiction: bool) -> None:
-    """Read by IMO number at the pier while the same ship transmits from elsewhere at that hour: said aloud, never decided."""
-    positions = moored(away(km, km / 2), imo=9_074_729)
-    fleet = vessels.describe(Traffic.of_positions(positions).statics, tables.empty_pandas(tables.REGISTRY))
-    seen = table(sighting("S", 10.0, imo=9_074_729), sighting("OTHER", 10.0, imo=9_111_110))
-    told = transmitting.contradictions(seen, positions, fleet, route=ROUTE)
-    assert len(told) == int(is_contradiction)
-    assert all("sighting S " in sentence and f"mmsi:{SIM_A}" in sentence for sentence in told)
-
-
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.tuples(place, st.integers(1, 7), st.integers(0, 30)), min_size=1, max_size=4),
@@ -245,7 +234,7 @@ def test_the_positions_that_are_wanted_say_all_that_all_positions_say(
     wanted = heard.positions(transmitting.wanted(sightings, hours, fleet, **near))
     by_all, by_wanted = (transmitting.explain(sightings, p, hours, fleet, **near) for p in (positions, wanted))
     pd.testing.assert_frame_equal(by_wanted, by_all)
-    told, told_by_wanted = (transmitting.contradictions(sightings, p, fleet, route=ROUTE) for p in (positions, wanted))
+    told, told_by_wanted = (identity.contradicted(sightings, p, fleet, route=ROUTE) for p in (positions, wanted))
     assert told_by_wanted == told
     assert wanted.join(positions, on="source_row", how="anti").is_empty()
 

@@ -199,7 +199,11 @@ def test_a_listed_ship_with_a_pictured_past_is_not_flagged_for_it() -> None:
 
 def test_deeper_after_the_silence_speaks_for_loading() -> None:
     """Among ships whose draught stays what it was: deeper > not sent > lighter, all else equal."""
-    others = tuple(Ship(999_000_010 + n, (SILENT_H,), name=f"SIM EXTRA {n}", draughts=(6.0, 6.0)) for n in range(6))
+    # One after the other: seven ships silent at once would be a feed that is down.
+    spans = [(a, a + 60.0) for a in (30.0, 60.0, 95.0, 200.0, 230.0, 260.0)]
+    others = tuple(
+        Ship(999_000_010 + n, (span,), name=f"SIM EXTRA {n}", draughts=(6.0, 6.0)) for n, span in enumerate(spans)
+    )
     p = {}
     for name, draughts in {"deeper": (5.0, 7.0), "unsent": None, "lighter": (7.0, 5.0)}.items():
         ship = Ship(HARE, (SILENT_H,), draughts=draughts)
