@@ -33,7 +33,7 @@ check: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m "not slow and not browser"
 
 test: check chromium
-	$(BIN)/python -m pytest -n 2 -m "slow or browser"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "(slow or browser) and not long"
 
 # The page is tested in a real browser; Debian's own package, installed only where it is missing.
 chromium:
@@ -53,6 +53,7 @@ bench: $(STAMP)
 harness: $(STAMP)
 	$(BIN)/python tests/harness all --share long --results harness-results
 	$(BIN)/python tests/harness record docs/reliability.md --results harness-results
+	$(BIN)/python -m pytest -n 2 -m long
 
 clean:
 	rm -rf $(VENV) demo-report

@@ -90,6 +90,7 @@ def test_top_speeds_come_back_from_the_shipped_example() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_number_of_trips_comes_back_as_the_sum_of_their_probabilities(runs: list[Run]) -> None:
     """Whatever each candidate's p says, together they must say how busy the trade is: for the count of calls in the report.
 
@@ -105,6 +106,7 @@ def test_the_number_of_trips_comes_back_as_the_sum_of_their_probabilities(runs: 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_learned_level_is_the_share_of_silences_that_are_trips(runs: list[Run]) -> None:
     """The first row of a trip's evidence says how common trips are among silences that fit: the truth, shrunk to the prior.
 
@@ -133,6 +135,7 @@ def test_the_learned_level_is_the_share_of_silences_that_are_trips(runs: list[Ru
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_unknown_hulls_come_back_as_often_as_they_call(runs: list[Run]) -> None:
     """Stays of hulls without a transponder that pictures show, against the stays that the run keeps for nobody.
 
@@ -164,6 +167,7 @@ def test_unknown_hulls_come_back_as_often_as_they_call(runs: list[Run]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_top_speeds_come_back_from_a_whole_fleet(runs: list[Run]) -> None:
     """As in the shipped example, for the ships of two worlds; and who is faster is ranked faster (their speeds differ by 15 %)."""
     for run in runs:
@@ -176,6 +180,7 @@ def test_top_speeds_come_back_from_a_whole_fleet(runs: list[Run]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_stays_come_back_within_their_bounds_and_as_long_as_they_were(runs: list[Run]) -> None:
     """Calls of one true stay: it began and ended within the bounds shown, and the middles of the bounds are as long on average.
 
@@ -223,6 +228,7 @@ def test_stays_come_back_within_their_bounds_and_as_long_as_they_were(runs: list
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_reception_expected_of_a_ship_at_the_quay_is_no_more_than_what_ships_there_have(runs: list[Run]) -> None:
     """A ship with its power off at the quay should have been heard as often as ships that lay there with theirs on, at most.
 

@@ -111,6 +111,7 @@ def test_a_name_read_is_right_as_often_as_the_simulator_reads_right() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_oracle_means_what_it_says_and_beats_a_guess(tmp_path: Path) -> None:
     """On a small world: its probabilities promise about what comes true, and ships it can tell apart it names."""
     from ghostships import job

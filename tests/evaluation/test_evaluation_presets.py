@@ -41,6 +41,7 @@ def test_three_ships_in_ten_have_no_length_and_nothing_else_moves() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_nobody_knows_the_length_of_those_ships(tmp_path: Path) -> None:
     """Neither the export nor the registry has it; the truth does."""
     scenario = preset("no-lengths").changed(**SMALL)
@@ -57,6 +58,7 @@ def test_nobody_knows_the_length_of_those_ships(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_traders_that_switch_off_at_the_berth_vanish_and_come_back_at_one(tmp_path: Path) -> None:
     """The last and the next place heard of a trip are within the port: nothing tells that it went out."""
     scenario = preset("off-at-berth").changed(**SMALL, p_short_reappearance=0.0)

@@ -469,6 +469,7 @@ def test_no_mutated_file_raises_or_loses_a_row(tmp_path: Path, fixtures: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_no_mutated_file_of_many_raises_or_loses_a_row(tmp_path: Path, fixtures: Path) -> None:
     """F8, more of it."""
     check_mutations(fixtures, tmp_path, range(9, 120))

@@ -214,6 +214,7 @@ def test_the_quick_way_says_what_the_careful_way_says(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=300)
 @given(files(), SIZES, st.integers(1, 400))
 def test_the_quick_way_says_what_the_careful_way_says_of_many_files(

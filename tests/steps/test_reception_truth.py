@@ -52,6 +52,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_p_off_is_a_lower_bound_at_every_level(judged: pd.DataFrame) -> None:
     """For whoever reads 0.9: at least nine in ten of such silences were switched off, at every level, within chance."""
     said = judged[judged["p_off"].notna()]
@@ -63,6 +64,7 @@ def test_p_off_is_a_lower_bound_at_every_level(judged: pd.DataFrame) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_p_off_tells_switched_off_from_not_heard(judged: pd.DataFrame) -> None:
     """It must rank, not only be shy: nine in ten pairs of an off and an on silence are in the right order."""
     said = judged[judged["p_off"].notna()]
@@ -75,6 +77,7 @@ def test_p_off_tells_switched_off_from_not_heard(judged: pd.DataFrame) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_outages_void_the_gaps_that_they_made_and_hardly_any_other(judged: pd.DataFrame) -> None:
     """Whole-feed and coast-only outages alike; what is voided wrongly was itself mostly inside an outage."""
     void = judged["state"] == "void"
