@@ -61,6 +61,7 @@ def find(
         port: Berthing(route, port, leg, elsewhere, empties.get(port, []), apart)
         for port in sorted({s.port for s in looks})
     }
+    of_visit: dict[int, Stay] = {}
     for port in sorted({s.port for s in certain}):
         here = sorted((s for s in certain if s.port == port), key=in_time)
         settled: dict[int, list[Look]] = {}
@@ -69,9 +70,19 @@ def find(
                 settled.setdefault(drawn[seen.ids[0]], []).append(seen)
         rest = [seen for seen in here if seen.ids[0] not in drawn]
         by_port[port] = models[port].join(rest, [Stay(seen) for _, seen in sorted(settled.items())])
+        of_visit |= dict(zip(sorted(settled), by_port[port], strict=False))
     for port in sorted({s.port for s in looks if "|" in s.port}):
-        here = sorted((s for s in looks if s.port == port), key=in_time)
-        by_port[port] = models[port].join([s for s in here if not _add_to_certain(s, by_port, models)])
+        settled = {}
+        rest = []
+        for seen in sorted((s for s in looks if s.port == port), key=in_time):
+            visit = drawn.get(seen.ids[0])
+            if visit in of_visit:
+                of_visit[visit].seen.append(seen)
+            elif visit is not None:
+                settled.setdefault(visit, []).append(seen)
+            elif not _add_to_certain(seen, by_port, models):
+                rest.append(seen)
+        by_port[port] = models[port].join(rest, [Stay(seen) for _, seen in sorted(settled.items())])
     for port in sorted(by_port):
         ids = [f"C-{digest(port, *sorted(i for s in call.seen for i in s.ids))}" for call in by_port[port]]
         rows += [models[port].row(n, call, ids) for n, call in enumerate(by_port[port])]

@@ -22,8 +22,6 @@ from ghostships.inference.together import Together, one_thread
 from ghostships.routes import Route
 
 US = units.US_PER_HOUR
-CHANCE_ROUNDS = 6
-"""Enough for a sum of shares to a few per cent; it is an estimate with an error of its own."""
 
 
 @one_thread()
@@ -82,46 +80,9 @@ def weigh(
         priors.unknown_hull_strength_days * 24,
     )
     if drawn is not None:
-        solution = _of_draws(drawn, cases, calls, silents, known, fits, levels, watched_h)
-        return Weighed(
-            [c.gap.gap_id for c in cases],
-            list(calls["call_id"]),
-            silents,
-            known,
-            solution,
-            fixed,
-            sentences,
-            _any_length(known, solution, levels, watched_h),
-            drawn.warnings,
-        )
-    solution = joint.solve(silents, known, fits, levels, watched_h=watched_h)
-    made = joint.carried_by(silents, known, solution)
-    if made > 0 and len(scenes):
-        # The same pictures at other times: what silences and calls have in common then is chance, and teaches nothing.
-        by_gap = dict(zip([c.gap.gap_id for c in cases], bits, strict=True))
-        chance = []
-        for share in silences.CHANCE_SHIFTS:
-            moved_windows, moved_looks = silences.shifted(windows, by_port, share)
-            other = silences.cases(usable, reach, calls, moved_windows, route, as_of_us)
-            other_bits = [by_gap.get(c.gap.gap_id, 0.0) for c in other]
-            moved, moved_fits, _ = _silents(
-                other, other_bits, calls, moved_windows, known, moved_looks, ships, route, legs_nm, durations
-            )
-            by_chance = joint.solve(
-                moved,
-                known,
-                moved_fits,
-                levels,
-                watched_h=watched_h,
-                start=solution,
-                is_learning=False,
-                rounds=CHANCE_ROUNDS,
-            )
-            # Only calls that are nobody's can be carried by chance; those that a silence explains are its own.
-            chance.append(joint.carried_by(moved, known, by_chance, solution.none))
-        levels = replace(levels, chance_share=min(float(np.mean(chance)) / made, 1.0))
-        solution = joint.solve(silents, known, fits, levels, watched_h=watched_h, start=solution)
-    warnings = []
+        solution, warnings = _of_draws(drawn, cases, calls, silents, known, fits, levels, watched_h), drawn.warnings
+    else:
+        solution, warnings = joint.solve(silents, known, fits, levels, watched_h=watched_h), []
     if not solution.is_converged:
         warnings.append(
             f"the joint solution still moved after {solution.n_rounds} rounds; probabilities are less sure than shown"

@@ -28,6 +28,7 @@ ALARM_SPREAD_M = 40.0
 SAME_BERTH = 0.9
 """Chance that a hull seen again at a berth of the same use lies at the same berth (own judgement)."""
 MOST_STAY_H = 400.0
+"""Visits that last longer once their pictures are moved in time were torn apart where the end is wrapped to the start."""
 OTHER_USE = 0.1
 """Chance that it lies at a berth for something else, where the order of work says nothing."""
 BY_PLACE_SIGMA_M = 100.0
@@ -57,12 +58,11 @@ def draw(
 
     Parameters are those of `steps.match.weigh`; `gaps` and `reach` may hold silences before a ship was first heard as well.
     """
-    known = {port.id for port in route.ports}
-    dark = port_calls[port_calls["port"].isin(known)].sort_values("call_id")
+    dark = port_calls.sort_values("call_id")
     if not len(scenes) or not len(dark):
         return None
-    members = {s for ids in dark["sighting_ids"] for s in ids}
-    seen = _looks(sightings[sightings["sighting_id"].isin(members)], route)
+    port_of = {s: str(port) for ids, port in zip(dark["sighting_ids"], dark["port"], strict=True) for s in ids}
+    seen = _looks(sightings[sightings["sighting_id"].isin(set(port_of))], port_of, route)
     ports = [port for port in route.ports if any(x.port == port.id for x in seen)]
     seen = sorted(seen, key=lambda x: ([p.id for p in ports].index(x.port), *looks.in_time(x)))
     by_port = {port.id: silences.looks(scenes, sightings, port, route) for port in route.ports}
@@ -171,14 +171,19 @@ def _us(hours: float) -> int:
     return round(hours * US)
 
 
-def _looks(sightings: pd.DataFrame, route: Route) -> list[looks.Look]:
+def _looks(sightings: pd.DataFrame, port_of: dict[str, str], route: Route) -> list[looks.Look]:
     """Sightings as looks: rows of listed scenes each alone, others by the ship-day that they tell of.
 
     Two pictures of one pass may show two hulls side by side; which is which is for the draws to find out.
     """
     alone = sightings.copy()
     alone["observation_group"] = alone["observation_group"].where(alone["scene_id"].isna(), None)
-    return [x for x in looks.independent(alone, route, {}) if "|" not in x.port]
+    seen = looks.independent(alone, route, {})
+    for x in seen:
+        # A port that the source leaves open is that of its call; where that is open too, the dark port if it is one of them.
+        ports = port_of[x.ids[0]].split("|")
+        x.port = route.dark_port_id if route.dark_port_id in ports else ports[0]
+    return seen
 
 
 def _sight(

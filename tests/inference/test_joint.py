@@ -182,3 +182,16 @@ def test_the_order_in_which_ships_and_pictures_are_told_does_not_matter() -> Non
         assert one.p_match(mmsi, 0) == pytest.approx(other.p_match(mmsi, 1), abs=2e-6)
     for mmsi in (HARE, TORTOISE):
         assert one.p_trip(mmsi) == pytest.approx(other.p_trip(mmsi), abs=2e-6)
+
+
+def test_a_port_that_the_source_leaves_open_is_weighed_like_one_that_is_named() -> None:
+    """For whoever holds published reports beside scenes: "Najin or Vostochny" must not turn the picture into nobody's."""
+    ships = (ship(HARE),)
+    for scene in (None, "SIM-OPEN"):
+        named, left_open = (
+            world(Picture(156, "SIM HARE", 118.0, port=port, scene=scene), ships=ships)
+            for port in ("NAJIN", "NAJIN|VOSTOCHNY")
+        )
+        assert named.p_match(HARE) > 0.5
+        assert left_open.p_match(HARE) == named.p_match(HARE)
+        assert left_open.p_trip(HARE) == named.p_trip(HARE)
