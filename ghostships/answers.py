@@ -39,7 +39,7 @@ def of_run(outcome: Outcome, out: Path, *, has_report: bool) -> list[str]:
         [
             (
                 trip["trip_id"],
-                f"p {trip['p_trip']:.3f}",
+                f"p {_shown(trip['p_trip'])}",
                 trip["tier"],
                 trip["vessel_name"] or trip["vessel_key"],
                 f"{trip['dark_start_utc']} to {trip['dark_end_utc'] or 'still silent'}",
@@ -238,8 +238,13 @@ def _trip_cells(trip: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
+def _shown(p: float) -> str:
+    """A probability to three digits: never a certainty."""
+    return ">0.999" if p > 0.9995 else "<0.001" if p < 0.0005 else f"{p:.3f}"
+
+
 def _p_trip(row: dict[str, Any] | None) -> str:
-    return "-" if row is None else "cannot say" if row["p_trip"] is None else f"p {row['p_trip']:.3f}"
+    return "-" if row is None else "cannot say" if row["p_trip"] is None else f"p {_shown(row['p_trip'])}"
 
 
 def _change(numbers: dict[str, int]) -> str:
@@ -247,7 +252,7 @@ def _change(numbers: dict[str, int]) -> str:
 
 
 def _p_change(before: float | None, after: float | None) -> str:
-    return " -> ".join("-" if p is None else f"{p:.3f}" for p in (before, after))
+    return " -> ".join("-" if p is None else _shown(p) for p in (before, after))
 
 
 def _calls(row: dict[str, Any] | None) -> str:

@@ -65,8 +65,6 @@ class Levels:
     habit_strength: float
     unknown_per_h: float
     unknown_strength_h: float
-    chance_share: float = 0.0
-    """Share of pictured calls that silences would carry by chance alone: it teaches neither the level nor a habit."""
 
 
 @dataclass
@@ -142,10 +140,6 @@ class _Pairs:
         by_pair = iter(values.tolist())
         return [{c: next(by_pair) for c in own} for own in self.reach]
 
-    def as_array(self, values: list[dict[int, float]]) -> Array:
-        """The way back."""
-        return np.array([by_call[c] for by_call, own in zip(values, self.reach, strict=True) for c in own])
-
 
 def solve(
     silents: list[Silent],
@@ -154,9 +148,6 @@ def solve(
     levels: Levels,
     *,
     watched_h: dict[str, float],
-    start: Solution | None = None,
-    is_learning: bool = True,
-    rounds: int = ROUNDS,
 ) -> Solution:
     """Shares of every call among the silences that could have made it, and "none of these".
 
@@ -165,18 +156,11 @@ def solve(
     fits : (silence, call) -> (density of the call's length if it is this ship [per m], likelihood ratio of the name read)
     watched_h : per port, the hours in which an arriving hull would have been seen; 0 where no pictures are listed, and then
         unknown hulls are not learned, because published sightings are positive only
-    start : begin with the levels of this solution; when learning, with its messages too (the same silences and calls then)
-    is_learning : keep the levels as they were at the start when false
     """
     pairs, learner = _Pairs(silents, calls, fits), _Learner(silents, calls, levels, watched_h)
     # Start from "nobody knows any of them", so that the rate of unknown hulls is argued down by evidence and not up.
     none, share, room = np.ones(len(calls)), np.zeros(len(pairs.call)), np.ones(len(pairs.call))
-    if start is None:
-        state = learner.at_prior(none)
-    else:
-        state = _Levels(start.p_trip, np.full(len(silents), start.p_trip), np.array(start.unknown_rate))
-        if is_learning:
-            room = pairs.as_array(start.others)
+    state = learner.at_prior(none)
     # Silences that meet no call say the same in every round.
     by_silence = np.zeros(len(silents), dtype=bool)
     by_silence[pairs.active] = True
@@ -185,13 +169,13 @@ def solve(
     sums = Together([silents[g].silence for g in alone], [[] for _ in alone]).weigh(np.ones(len(alone)), np.zeros(0))
     trip[alone], other[alone] = sums.trip, sums.other
     n_rounds, is_converged = 0, not len(pairs.active)
-    if is_converged and is_learning:
+    if is_converged:
         state = learner.learn(pairs, share, none, state)
     bits = np.array([s.bits for s in silents])
     together = Together([silents[g].silence for g in pairs.active], [pairs.reach[g] for g in pairs.active])
     by_call = np.zeros(len(pairs.call))
     old_odds, old_weights = np.full(len(silents), np.nan), np.full(len(pairs.call), np.nan)
-    while n_rounds < rounds and not is_converged:
+    while n_rounds < ROUNDS and not is_converged:
         n_rounds += 1
         weights = room * pairs.quality / state.unknown_rate[pairs.call]
         odds = 2.0 ** (_bits_of(state.p_ship) + bits)
@@ -213,10 +197,9 @@ def solve(
         before, share = share, pull / (1.0 + total[pairs.call])
         none = 1.0 / (1.0 + total)
         change = float(np.abs(share - before).max())
-        if is_learning:
-            p_before = state.p_trip
-            state = learner.learn(pairs, share, none, state)
-            change = max(change, abs(state.p_trip - p_before) / max(state.p_trip, 1e-9) * 0.01)
+        p_before = state.p_trip
+        state = learner.learn(pairs, share, none, state)
+        change = max(change, abs(state.p_trip - p_before) / max(state.p_trip, 1e-9) * 0.01)
         is_converged = change < TOLERANCE
     return Solution(
         shares=pairs.as_dicts(share),
@@ -225,23 +208,13 @@ def solve(
         none=none.tolist(),
         p_trip=state.p_trip,
         p_ship=state.p_ship.tolist(),
-        pictured=learner.pictured(pairs, share).tolist() if is_learning else [0.0] * len(silents),
+        pictured=learner.pictured(pairs, share).tolist(),
         unknown_rate=state.unknown_rate.tolist(),
         n_feasible=int(learner.feasible.sum()),
         n_rounds=n_rounds,
         is_converged=is_converged,
         fits=fits,
     )
-
-
-def carried_by(silents: list[Silent], calls: list[Known], solution: Solution, none: list[float] | None = None) -> float:
-    """Calls at the dark port that pictures carry in all silences; with `none`, each as far as it is unexplained."""
-    total = 0.0
-    for g, silent in enumerate(silents):
-        if silent.is_feasible:
-            shares = solution.shares[g].items()
-            total += min(math.fsum(p * (none[c] if none else 1.0) for c, p in shares if calls[c].is_dark_port), 1.0)
-    return total
 
 
 def _has_moved(new: Array, old: Array) -> npt.NDArray[np.bool_]:
@@ -290,14 +263,13 @@ class _Learner:
         made = self.pictured(pairs, share)
         # A silence counts against the trade only as far as a call in it would have been seen.
         looked = np.where(feasible, np.maximum(self._watched, made), 0.0)
-        earned = 1.0 - levels.chance_share
         strength = levels.p_trip_strength
-        p_trip = float((strength * levels.p_trip + earned * made.sum()) / (strength + looked.sum()))
+        p_trip = float((strength * levels.p_trip + made.sum()) / (strength + looked.sum()))
         # Of a ship, only its other silences count.
         ship_made = np.bincount(self._ship, made)[self._ship] - made
         ship_looked = np.bincount(self._ship, looked)[self._ship] - looked
         strength = levels.habit_strength
-        p_ship = (strength * p_trip + earned * ship_made) / (strength + ship_looked)
+        p_ship = (strength * p_trip + ship_made) / (strength + ship_looked)
         return _Levels(p_trip, np.where(feasible, p_ship, before.p_ship), self._unknown.rates(none))
 
 

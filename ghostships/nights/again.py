@@ -14,7 +14,7 @@ from typing import Any
 
 from ghostships.bulk import traffic as bulk_traffic
 from ghostships.errors import GhostshipsError
-from ghostships.nights import books
+from ghostships.nights import books, originals
 from ghostships.store import DamagedManifest, Generation, Ref, Store
 from ghostships.terminal import parse_time
 from ghostships.traffic import Traffic
@@ -36,10 +36,7 @@ def traffic(folder: Path, manifest: Mapping[str, Any]) -> Traffic | None:
     night = manifest.get("night")
     if not isinstance(night, Mapping):
         return None
-    where = str(night["store"])
-    # The folder of the configuration is known from `out`, so that both can be moved together.
-    root: str | Path = where if "://" in where else folder.absolute().parent / str(night["configured_at"]) / where
-    store = Store.open(root)
+    store = originals.store_behind(folder, night)
     generation = _drawn(store, int(night["generation"]))
     found = books.of_payload(generation.payload)
     refs = {ref.path: ref for ref in generation.refs}

@@ -10,6 +10,13 @@ from ghostships.errors import GhostshipsError
 from ghostships.store import Store
 
 
+def store_behind(folder: Path, night: Mapping[str, Any]) -> Store:
+    """The store that a published folder was made from; `night` is that entry of its manifest."""
+    where = str(night["store"])
+    # The folder of the configuration is known from `out`, so that both can be moved together.
+    return Store.open(where if "://" in where else folder.absolute().parent / str(night["configured_at"]) / where)
+
+
 def restore(folder: Path, manifest: Mapping[str, Any], listed: Mapping[str, Any], to: Path) -> Path | None:
     """The bytes of one input of a folder that `nightly` published, in a new file; None when the folder is none of those.
 
@@ -28,10 +35,7 @@ def restore(folder: Path, manifest: Mapping[str, Any], listed: Mapping[str, Any]
     night = manifest.get("night")
     if not isinstance(night, Mapping):
         return None
-    where = str(night["store"])
-    # The folder of the configuration is known from `out`, so that both can be moved together.
-    root: str | Path = where if "://" in where else folder.absolute().parent / str(night["configured_at"]) / where
-    store = Store.open(root)
+    store = store_behind(folder, night)
     generation = store.current()
     refs = {ref.path: ref for ref in generation.refs} if generation else {}
     raw = listed.get("raw")
