@@ -212,6 +212,7 @@ def listen(inputs: Inputs, settings: Settings, sea: Sea) -> Heard:
     said = reception.judge(silences, heard, scope=settings.scope, unobserved=settings.unobserved, **policy)
     named = findings.table([*identity.shared(hours), *identity.renumbered(heard_by_then.statics, hours)])
     identities = _frame([identities, named], tables.IDENTITIES)
+    warnings += _identity_sentence(identities)
     said = identity.excuse(said, silences, identities, min_gap_h=settings.min_gap_h, as_of_utc=as_of)
     judged, off_evidence = _weighed_off(said, route)
     silences = _with_reception(silences, judged)
@@ -384,6 +385,17 @@ def _set_aside_sentence(aside: pl.DataFrame) -> str:
     )
     parts = [f"{n} messages of {keys} {name.replace('_', ' ')} numbers" for name, n, keys in kinds.iter_rows()]
     return f"{', '.join(parts)}: heard, but no ship can be told by them, so they make no gaps"
+
+
+def _identity_sentence(identities: pd.DataFrame) -> list[str]:
+    """Numbers and places that nobody should believe as sent, counted; the table has each with its sentence."""
+    counts = identities["kind"].value_counts().sort_index()
+    if not len(counts):
+        return []
+    told = ", ".join(f"{n} {str(kind).replace('_', ' ')}" for kind, n in counts.items())
+    return [
+        f"not believed as sent, or doubtful: {told}; each is a row of identities, and silences that lie in such a time are void"
+    ]
 
 
 def _too_late(hours: pl.DataFrame, as_of: datetime | None) -> list[str]:

@@ -251,12 +251,15 @@ def _waterfall(
         steps.append(Factor(name, after - before, f"{text}{': ' + detail if detail else ''}"))
         before = after
     verdict = silence.weigh(odds=s.odds(g, silent), likelihoods=_likelihoods(weighed, g), count_calls=True)
-    joined = factors.ratio_bits(verdict.trip, verdict.other)
+    joined, text = factors.ratio_bits(verdict.trip, verdict.other), "other ships that may have made the same calls"
     if g in s.drawn:
+        text = (
+            "what drawing all sightings and silences together adds: other ships, and other ways to tell the stays apart"
+        )
         # What was drawn is the answer; the odds that it began with stand above.
         joined = factors.bits_of(s.p(g, silent)) - factors.ratio_bits(s.odds(g, silent), 1.0)
     steps += alongside
-    steps.append(Factor("competition", joined - before, "other ships that may have made the same calls"))
+    steps.append(Factor("competition", joined - before, text))
     steps, total = factors.waterfall(steps)
     return steps, total, verdict
 
