@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,13 @@ settings.register_profile("house", deadline=None, derandomize=True)
 settings.load_profile("house")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _no_log_of_another_test() -> Iterator[None]:
+    """A command points the log at the stream of its test, which is closed when that is over."""
+    yield
+    logging.getLogger("ghostships").handlers.clear()
 
 
 @pytest.fixture(scope="session")
