@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import sample
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from ghostships import routes, tables
 from ghostships.report import page as report_page
@@ -90,7 +90,7 @@ def test_every_card_adds_up_to_the_probability_it_shows(browser: Browser, tmp_pa
     assert len(known) == 6
     for trip, p in zip(known["trip_id"], known["p_trip"], strict=True):
         watched.page.evaluate(f"location.hash = '#trip={trip}'")
-        watched.page.wait_for_function(f"document.querySelector('#card').textContent.includes('{trip}')")
+        expect(watched.page.locator("#card")).to_contain_text(trip)
         rows, total, shown = bits(watched.page)
         assert sum(rows) == pytest.approx(total, abs=1e-9)
         assert shown == pytest.approx(1 / (1 + 2**-total), abs=1e-6) == pytest.approx(p, abs=2e-6)
@@ -184,7 +184,7 @@ def test_everything_can_be_reached_with_the_keyboard(browser: Browser, tmp_path:
     page.locator(".trip").first.focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    page.wait_for_function("document.activeElement.id === 'card'")
+    expect(page.locator("#card")).to_be_focused()
     assert "T-0001" in page.locator("#card").inner_text()
     before = page.locator("#moment-text").inner_text()
     page.locator("#moment").focus()
