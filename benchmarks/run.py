@@ -2,8 +2,9 @@
 
     python benchmarks/run.py [SECTION ...] [--rounds 5] [--rows 10000000] [--day FILE.csv] [--work FOLDER] [--note TEXT]
 
-Without names: every section but `100m`, which needs 12 GB of disk and is run on request. A section that is run replaces its own
-part of the results and leaves the others; each says when, on what and with which versions it was measured. Data go into
+Without names: every section but `100m`, which needs 12 GB of disk, and `growth`, which takes a quarter of an hour a round: these
+are run on request. A section that is run replaces its own part of the results and leaves the others; each says when, on what and
+with which versions it was measured. Data go into
 the folder `--work` and stay there, or into a temporary one that is removed. `--day` takes a day that `bulk_day.py` wrote before.
 What a later section measures of the program itself is named in `ours.py`.
 
@@ -45,6 +46,8 @@ NIGHT_ROWS = 20_000
 """Rows of each day already in the store: a route's worth, not a nation's, so that a year can be stored in minutes."""
 SAMPLE_SHIPS = 100
 THINKING_DAYS = (30, 60, 120)
+GROWTH_DAYS = (60, 180, 600)
+"""One, three and ten times the gaps and sightings."""
 SCHEMA, TEXT = "parse: schema", "parse: text"
 
 
@@ -339,6 +342,43 @@ def thinking(settings: Settings) -> list[str]:
     ]
 
 
+def growth(settings: Settings) -> list[str]:
+    """Ten times the gaps and sightings: which steps of the thinking part grow faster than they do"""
+    runs: list[dict[str, Any]] = []
+    with settings.folder() as folder:
+        for days in GROWTH_DAYS:
+            world = settings.work / f"growth-{days}-{SEED}"
+            if not (world / "scenario.json").exists():
+                _once([*ours.PROGRAM, "simulate", "--seed", SEED, "--days", days, world])
+            words = ["env", f"XDG_CACHE_HOME={folder / 'cache'}", sys.executable, str(HERE / "stages.py"), str(world)]
+            if not runs:  # the first only fills the cache of distances
+                _once(words)
+            rounds = [json.loads(measure.run(Command("stages", words)).output) for _ in range(settings.rounds)]
+            runs.append(min(rounds, key=lambda told: float(told["thinking_s"])))
+    sizes = [run["gaps"] + run["sightings"] for run in runs]
+    lines = [
+        f"Thinking part in one process, the least of {settings.rounds} rounds each; distances by sea already on disk.",
+        "",
+        "| days | gaps | sightings | x both | reading CPU [s] | thinking CPU [s] | x CPU | peak [MiB] |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for days, size, run in zip(GROWTH_DAYS, sizes, runs, strict=True):
+        lines.append(
+            f"| {days} | {run['gaps']:,} | {run['sightings']:,} | {size / sizes[0]:.1f} | {run['reading_s']:.1f} "
+            f"| {run['thinking_s']:.1f} | {run['thinking_s'] / runs[0]['thinking_s']:.1f} | {run['peak_mib']:.0f} |"
+        )
+    first, last = runs[0]["steps_s"], runs[-1]["steps_s"]
+    lines += [
+        "",
+        f"| step | {' | '.join(f'{days} days [s]' for days in GROWTH_DAYS)} | x |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for step in sorted(last, key=lambda name: -float(last[name]))[:15]:
+        spent = " | ".join(f"{run['steps_s'].get(step, 0.0):.2f}" for run in runs)
+        lines.append(f"| {step} | {spent} | {last[step] / max(first.get(step, 0.0), 0.01):.1f} |")
+    return lines
+
+
 def by_river(_: Settings) -> list[str]:
     """The river, stage by stage"""
     return river.lines(["default"])
@@ -416,10 +456,11 @@ SECTIONS: dict[str, Callable[[Settings], list[str]]] = {
     "100m": hundred_million,
     "nights": nights,
     "thinking": thinking,
+    "growth": growth,
     "river": by_river,
     "peers": peers,
 }
-ON_REQUEST = ("100m",)
+ON_REQUEST = ("100m", "growth")
 
 
 # ----------------------------------------------------------------------------------------------------------- the results

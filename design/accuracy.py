@@ -24,8 +24,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ghostships import blanked, program
-from ghostships.evaluate import WANTED, evaluate
+from ghostships.evaluate import WANTED, evaluate, outcomes, read_tables, read_truth
 from ghostships.evaluation import oracle, scoring
 from ghostships.simulate import preset, simulate
 
@@ -46,6 +48,9 @@ SCORES = (
 )
 DEVELOPED_ON = {("default", 1), ("default", 2), ("none", 1)}
 """Looked at while the method was built; all other worlds were only scored."""
+
+SURE_FROM = 0.8
+"""Who wants to abstain unless sure, abstains below this."""
 
 NOTES = Path(__file__).with_name("accuracy_notes.md")
 
@@ -89,6 +94,7 @@ def one(work: Path, name: str, seed: int) -> None:
     wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     told = evaluate(folder, out).as_dict() | {
         "oracle": oracle.bound(folder, out),
+        "stated": _stated(folder, out),
         "cost": {
             "wall_s": round(wall, 1),
             "cpu_s": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1),
@@ -100,6 +106,16 @@ def one(work: Path, name: str, seed: int) -> None:
     shutil.rmtree(out)
     if is_ours:
         shutil.rmtree(folder)
+
+
+def _stated(folder: Path, out: Path) -> dict[str, list[tuple[float, bool]]]:
+    """Every probability that was stated, and whether it was right: answers at the dark port, candidate trips."""
+    found = outcomes(read_truth(folder), read_tables(out))
+    asked, trips = found.asked, found.candidates
+    return {
+        "answers": list(zip(asked["p"].round(6).tolist(), asked["is_right"].tolist(), strict=True)),
+        "trips": list(zip(trips["p"].round(6).tolist(), trips["is_supported"].tolist(), strict=True)),
+    }
 
 
 def blank(work: Path, seeds: str, files: Sequence[str]) -> None:
@@ -143,7 +159,8 @@ def write(work: Path, page: Path, made: str) -> None:
     head = [notes[0].rstrip("\n"), "", f"Made by `design/accuracy.py`: {made}; code {', '.join(sorted(codes))}.", ""]
     if len(codes) > 1:
         head += ["**These results are of different states of the code: score again what is old.**", ""]
-    body = [*_medians(simulated), *_oracle(simulated), *_worst(simulated), *_per_seed(simulated), *_real(real)]
+    body = [*_medians(simulated), *_oracle(simulated), *_pooled(simulated), *_worst(simulated)]
+    body += [*_per_seed(simulated), *_real(real)]
     page.write_text("\n".join([*head, *body, notes[1].strip("\n")]) + "\n", encoding="utf-8")
     say(f"{page}: {len(simulated)} worlds, {len(real)} exports with hidden pieces")
 
@@ -207,6 +224,50 @@ def _oracle(results: Sequence[dict[str, Any]]) -> list[str]:
         cells = [*right, promised, *ships, *none, _spread(lost, "ece")]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return [*lines, ""]
+
+
+def _pooled(results: Sequence[dict[str, Any]]) -> list[str]:
+    """Stated against true over all seeds of a world together: one seed has too few answers to tell a fault from chance."""
+    lines = ["## Do stated probabilities mean what they say?", ""]
+    lines += [
+        "All seeds of a world together, development seeds left out where there are others. *by chance*: the ECE that perfectly",
+        "right probabilities of as many answers would show (mean of 200 draws). *sure*: the share of answers with p of at least",
+        f"{SURE_FROM:g}, for who wants to abstain from all others, and how many of them are right.",
+        "",
+        "| world | what | n | ECE | by chance | gap (.2 to .95) | skill | sure | right of them |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    curves: list[str] = []
+    for name, own in _by_scenario(results).items():
+        unseen = [r for r in own if (name, r["seed"]) not in DEVELOPED_ON] or own
+        for what in ("answers", "trips"):
+            pairs = [tuple(pair) for r in unseen for pair in r.get("stated", {}).get(what, [])]
+            if not pairs:
+                continue
+            p, right = np.array([a for a, _ in pairs]), np.array([b for _, b in pairs], dtype=bool)
+            rng = np.random.default_rng(1)
+            chance = [scoring.expected_calibration_error(p, rng.random(len(p)) < p) or 0.0 for _ in range(200)]
+            sure = p >= SURE_FROM
+            cells = [
+                _shown3(scoring.expected_calibration_error(p, right)),
+                _shown3(float(np.mean(chance))),
+                _shown3(scoring.calibration_gap(p, right)),
+                _shown(scoring.log_loss_skill(p, right), ""),
+                f"{sure.mean():.0%}",
+                f"{right[sure].mean():.3f}" if sure.any() else "-",
+            ]
+            lines.append(f"| {name} | {what} | {len(p)} | " + " | ".join(cells) + " |")
+            if name == "default":
+                curves += ["", f"Stated and true share, {name}, {what}, ten bins of equal count:", ""]
+                curves += ["| stated | true | 95 % interval | n |", "|---|---|---|---|"]
+                for b in scoring.reliability(p, right, n_bins=10):
+                    span = f"{b['low']:.3f} to {b['high']:.3f}"
+                    curves.append(f"| {b['mean_p']:.3f} | {b['share_right']:.3f} | {span} | {b['n']} |")
+    return [*lines, *curves, ""]
+
+
+def _shown3(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _worst(results: Sequence[dict[str, Any]]) -> list[str]:

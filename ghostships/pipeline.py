@@ -7,7 +7,7 @@ sightings --transmitting--> who is not dark --calls--> port_calls --match--> who
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -18,7 +18,7 @@ import pandas as pd
 import polars as pl
 
 from ghostships import tables, units
-from ghostships.inference import factors, findings, scatter
+from ghostships.inference import factors, findings, headings, scatter, weakest
 from ghostships.inference.by_chance import Chance
 from ghostships.inference.joint import Weighed
 from ghostships.inference.looks import Apart
@@ -152,19 +152,17 @@ def run(inputs: Inputs, settings: Settings, sea: Sea) -> Result:
     late = pl.concat([heard.refused, inputs.traffic.lost]).select(
         pl.col("source_file").alias("file_sha256"), pl.col("source_row").alias("row"), "rule", pl.lit("").alias("raw")
     )
-    by_chance, look_next = _beside(heard, judged, inputs.scenes, route=settings.route, sea=sea)
+    out = judged.finished()
+    by_chance, look_next = _beside(heard, judged, out, inputs.scenes, route=settings.route, sea=sea)
     rejects, warnings = pl.concat([inputs.rejects, late]), heard.warnings + judged.warnings
-    return Result(judged.finished(), rejects, heard.now, warnings, by_chance, look_next)
+    return Result(out, rejects, heard.now, warnings, by_chance, look_next)
 
 
 def _beside(
-    heard: Heard, judged: Judged, scenes: pd.DataFrame, *, route: Route, sea: Sea
+    heard: Heard, judged: Judged, out: dict[str, pd.DataFrame], scenes: pd.DataFrame, *, route: Route, sea: Sea
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """What stands beside the flags: how many chance gives, and which pictures would tell most."""
-    out, asked = (
-        judged.finished(),
-        {"route": route, "legs_nm": _legs_nm(route, sea), "as_of_us": _microseconds(heard.now)},
-    )
+    asked = {"route": route, "legs_nm": _legs_nm(route, sea), "as_of_us": _microseconds(heard.now)}
     pictures = (_dark_calls(out["port_calls"], route), out["sightings"], scenes)
     silent = (out["gaps"], out["reach"])
     by_chance = placebo.panel(judged.weighed, *silent, *pictures, heard.fleet, sea=sea, chance=judged.chance, **asked)
@@ -186,7 +184,7 @@ def listen(inputs: Inputs, settings: Settings, sea: Sea) -> Heard:
 
     vessel_hours = heard_by_then.hours
     suspects = segments.suspects(vessel_hours, max_speed_kn=route.policy.max_speed_kn)
-    sent = heard_by_then.of_ships(suspects)
+    sent = heard_by_then.of_ships(suspects, [*days.SUMMARISED, *segments.ALSO])
     identities, false = false_places.find(
         sent, max_speed_kn=route.policy.max_speed_kn, is_ashore=_is_ashore(route, sea)
     )
@@ -257,7 +255,8 @@ def judge(
     warnings = list[str]()
     sightings = calls.group(sightings, route, apart=apart)
     near = {"route": route, "max_bracket_h": heard.min_gap_h}
-    positions = heard.ships.positions(transmitting.wanted(sightings, hours, fleet, **near))
+    asked_for = transmitting.wanted(sightings, hours, fleet, **near)
+    positions = heard.ships.positions(asked_for, transmitting.NEEDED)
     explained = transmitting.explain(sightings, positions, hours, fleet, **near)
     known = _explained(explained)
     route = scatter.learned(route, sightings, explained, fleet)
@@ -310,10 +309,13 @@ def judge(
         as_of_us=_microseconds(heard.now),
         hours=hours,
     )
+    passed = headings.weighed(passed, at_sea, silences)
     matches, match_evidence = decide.decide(
         weighed, stays, explained, passed, sightings, silences, fleet, route=route, drawn=drawn
     )
-    found = trips.find(weighed, silences, in_reach, stays, heard.stops, route=route, vessels=fleet)
+    matches = weakest.of_matches(matches, match_evidence)
+    around = trips.Around(sightings, scenes, matches, heard.declared, hours, heard.fastest_kn, heard.now)
+    found = trips.find(weighed, silences, in_reach, stays, heard.stops, fleet, around, route=route)
     if found.n_not_shown:
         warnings.append(
             f"{found.n_not_shown} silences would have allowed a call at {route.dark_port.name} but are no likelier than "
@@ -370,8 +372,8 @@ def _is_ashore(route: Route, sea: Sea) -> Callable[[Floats, Floats], Bools]:
 def _unplaced(traffic: Traffic, sent: pl.DataFrame, false: pl.DataFrame) -> Traffic:
     """The traffic with places that nobody believes taken away, wherever its rows are asked for again."""
 
-    def fetch(windows: pl.DataFrame) -> pl.DataFrame:
-        return false_places.unplaced(traffic.fetch(windows), false)
+    def fetch(windows: pl.DataFrame, columns: Sequence[str] | None) -> pl.DataFrame:
+        return false_places.unplaced(traffic.fetch(windows, columns), false)
 
     hours = false_places.hours_unplaced(traffic.hours, sent, false, summarise=days.summarise)
     return replace(traffic, hours=hours, fetch=fetch)
@@ -474,10 +476,10 @@ def _explained(explained: pd.DataFrame) -> dict[str, str]:
 
 
 def _port_distance(route: Route, sea: Sea):  # type: ignore[no-untyped-def]
-    legs = _legs_nm(route, sea)
+    legs = _legs_nm(route, sea).to_dict("index")
 
     def distance_nm(first: str, second: str) -> float:
-        return float(legs.loc[first, second])
+        return float(legs[first][second])
 
     return distance_nm
 
@@ -505,7 +507,6 @@ def _attributed(
     stays: pd.DataFrame, weighed: Weighed, silences: pd.DataFrame, known: dict[str, str], fleet: pd.DataFrame
 ) -> pd.DataFrame:
     """Port calls with the ship each is put down to: the likeliest silence, where it is likelier than not."""
-    stays = stays.copy()
     of_gap = silences.set_index("gap_id")["vessel_key"]
     ships = fleet.set_index("vessel_key")
     best: dict[str, tuple[float, str]] = {}
@@ -513,20 +514,19 @@ def _attributed(
         for c, p in shares.items():
             if p >= 0.5:
                 best[weighed.call_ids[c]] = (p, str(of_gap[weighed.gap_ids[g]]))
-    for i, call in stays.iterrows():
-        heard = [known[s] for s in call["sighting_ids"] if s in known]
+    told = {name: stays[name].tolist() for name in ("kind", "vessel_key", "p_vessel", "mmsi")}
+    for n, (call_id, ids) in enumerate(zip(stays["call_id"], stays["sighting_ids"], strict=True)):
+        heard = [known[s] for s in ids if s in known]
         if heard:
             kind, key, p = "transmitting", heard[0], math.nan
-        elif call["call_id"] in best:
-            p, key = best[call["call_id"]]
+        elif call_id in best:
+            p, key = best[call_id]
             kind = "dark"
         else:
             continue
-        stays.loc[i, "kind"] = kind
-        stays.loc[i, "vessel_key"] = key
-        stays.loc[i, "p_vessel"] = round(p, 6)
-        stays.loc[i, "mmsi"] = ships.at[key, "mmsi"]
-    return stays
+        for name, value in zip(told, (kind, key, round(p, 6), ships.at[key, "mmsi"]), strict=True):
+            told[name][n] = value
+    return stays.assign(**{n: pd.Series(v, stays.index, stays[n].dtype) for n, v in told.items()})
 
 
 def _counted(

@@ -225,7 +225,7 @@ def _files(folder: Path, manifest: Listed, restore: Restore, work: Path, *, want
     for nth, listed in enumerate(manifest["inputs"]):
         if listed["refused"] and not listed["accepted"] + listed["duplicate"]:
             continue
-        if listed["role"] == "ais" and not wants_ais:
+        if listed["role"] == "context" or (listed["role"] == "ais" and not wants_ais):
             continue
         whole = intake.file_of(listed["path"])
         # The ending says how a list is read, nothing else of the name is used.

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import platformdirs
 
 from ghostships.sea_courses import Courses
-from ghostships.sea_grid import PORT_SNAP_KM, Bools, Cache, Floats, Grid, geodesic_km, land_polygons
+from ghostships.sea_grid import PORT_SNAP_KM, Bools, Cache, Floats, Grid, Spots, geodesic_km, land_polygons
 
 __all__ = [
     "Place",
@@ -27,6 +27,9 @@ __all__ = [
     "geodesic_km",
     "land_polygons",
 ]
+
+
+_SPOTS_KEPT = 4
 
 
 class HasRoadstead(Protocol):
@@ -84,6 +87,7 @@ class Sea:
         self._courses = None if grid is None else Courses(grid, cache)
         self._snaps: dict[tuple[float, float], Snap | None] = {}
         self._fields: dict[tuple[float, float], npt.NDArray[np.float32]] = {}
+        self._spots: dict[tuple[bytes, bytes], Spots] = {}
 
     @staticmethod
     def of(route_area: HasBox, cache_dir: Path | None = None, *, use_disk: bool = True) -> Sea:
@@ -155,9 +159,19 @@ class Sea:
         field, snap = self.field(port), self.snap(port)
         if self.grid is None or field is None or snap is None:
             return np.full(lat.shape, np.nan)
-        by_sea = self.grid.read(field, lat.ravel(), lon.ravel()) + snap.moved_km
+        by_sea = self.grid.read(field, self._located(lat.ravel(), lon.ravel())) + snap.moved_km
         straight = geodesic_km(port.roadstead_lat_deg, port.roadstead_lon_deg, lat.ravel(), lon.ravel())
         return np.asarray(np.maximum(by_sea, straight)).reshape(lat.shape)
+
+    def _located(self, lat: Floats, lon: Floats) -> Spots:
+        """The same places are mostly asked of every port, one port after another: the last few are kept."""
+        assert self.grid is not None
+        key = (lat.tobytes(), lon.tobytes())
+        if key not in self._spots:
+            for old in list(self._spots)[: max(len(self._spots) - _SPOTS_KEPT + 1, 0)]:
+                del self._spots[old]
+            self._spots[key] = self.grid.locate(lat, lon)
+        return self._spots[key]
 
     def between_km(self, lat1: npt.ArrayLike, lon1: npt.ArrayLike, lat2: npt.ArrayLike, lon2: npt.ArrayLike) -> Floats:
         """Distance by sea [km] between places: the geodesic where it is open water, else a course found on a coarse graph.

@@ -174,6 +174,22 @@ class Cache:
 
 
 @dataclass(frozen=True)
+class Spots:
+    """Places as a field is read at them: the water cell of each that is `known`, the four cells around it and their weights."""
+
+    n: int
+    known: Ints
+    row: Ints
+    col: Ints
+    off_km: Floats
+    """From the place to the middle of its cell."""
+    is_moved: Bools
+    south: Ints
+    west: Ints
+    weights: Floats
+
+
+@dataclass(frozen=True)
 class Grid:
     """The water of a box: `water[row, col]` is true in the largest connected body of water."""
 
@@ -308,21 +324,29 @@ class Grid:
         field[~self.water] = np.nan
         return np.asarray(field, dtype=np.float32)
 
-    def read(self, field: npt.NDArray[np.float32], lat_deg: Floats, lon_deg: Floats) -> Floats:
-        """Distance [km] of places from a field: bilinear in open water, from the nearest water cell beside the shore.
-
-        With one of the four cells around a place on land, its value is continued as a plane through the other three.
-        """
+    def locate(self, lat_deg: Floats, lon_deg: Floats) -> Spots:
+        """Places on the grid, once for all fields that are read at them."""
         row, col, moved = self.snap(lat_deg, lon_deg)
-        out = np.full(row.shape, np.nan)
         known = np.flatnonzero(row >= 0)
-        if not known.size:
-            return out
+        row, col = row[known], col[known]
         row_f, col_f = self.at(lat_deg[known], lon_deg[known])
         n_rows, n_cols = self.water.shape
         r0 = np.clip(np.floor(row_f).astype(np.int64), 0, n_rows - 2)
         c0 = np.clip(np.floor(col_f).astype(np.int64), 0, n_cols - 2)
         fr, fc = np.clip(row_f - r0, 0, 1), np.clip(col_f - c0, 0, 1)
+        weights = np.stack([(1 - fr) * (1 - fc), (1 - fr) * fc, fr * (1 - fc), fr * fc])
+        off_km = geodesic_km(lat_deg[known], lon_deg[known], *self.centre(row, col))
+        return Spots(len(lat_deg), known, row, col, off_km, moved[known] > 0, r0, c0, weights)
+
+    def read(self, field: npt.NDArray[np.float32], at: Spots) -> Floats:
+        """Distance [km] of places from a field: bilinear in open water, from the nearest water cell beside the shore.
+
+        With one of the four cells around a place on land, its value is continued as a plane through the other three.
+        """
+        out = np.full(at.n, np.nan)
+        if not at.known.size:
+            return out
+        r0, c0 = at.south, at.west
         corner = np.stack([field[r0, c0], field[r0, c0 + 1], field[r0 + 1, c0], field[r0 + 1, c0 + 1]]).astype(float)
         missing = np.isnan(corner)
         beside = np.array([[1, 2, 3], [0, 3, 2], [0, 3, 1], [1, 2, 0]])  # two neighbours, then the opposite corner
@@ -330,11 +354,9 @@ class Grid:
         for i, (a, b, opposite) in enumerate(beside):
             fill = single & missing[i]
             corner[i, fill] = corner[a, fill] + corner[b, fill] - corner[opposite, fill]
-        weights = np.stack([(1 - fr) * (1 - fc), (1 - fr) * fc, fr * (1 - fc), fr * fc])
-        smooth = (weights * corner).sum(axis=0)
-        lat_c, lon_c = self.centre(row[known], col[known])
-        stepwise = field[row[known], col[known]] + geodesic_km(lat_deg[known], lon_deg[known], lat_c, lon_c)
-        out[known] = np.where(np.isnan(smooth) | (moved[known] > 0), stepwise, smooth)
+        smooth = (at.weights * corner).sum(axis=0)
+        stepwise = field[at.row, at.col] + at.off_km
+        out[at.known] = np.where(np.isnan(smooth) | at.is_moved, stepwise, smooth)
         return out
 
 

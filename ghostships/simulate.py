@@ -126,6 +126,11 @@ class _World:
             journeys.travel(hull, scenario, route, self.waters, trips[n] if n < len(trips) else 0, own)
             for n, (hull, own) in enumerate(zip(afloat, of_journeys.spawn(len(afloat)), strict=True))
         ]
+        quiet = {h.hull_id for h in [h for h in afloat if h.role == "trader"][: scenario.n_silent_throughout]}
+        self.journeys = [
+            journeys.silent_between(j, DAY, (scenario.days - 1) * DAY) if j.hull.hull_id in quiet else j
+            for j in self.journeys
+        ]
         rng = np.random.default_rng(of_unknown)
         self.unknown = [(h, journeys.unknown_calls(h, scenario, route, rng)) for h in self.hulls if h.mmsi is None]
         self.sky = hearing.sky(scenario, np.random.default_rng(of_sky))

@@ -6,7 +6,7 @@ lost             rows that nobody believes                            they lie: 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -22,8 +22,9 @@ WINDOWS: dict[str, pl.DataType] = {
 }
 """One row asks for the positions of one ship from `start_utc` to `end_utc`, both included."""
 
-Fetch = Callable[[pl.DataFrame], pl.DataFrame]
-"""Windows -> rows of `tables.POSITIONS` of (at least) those ships in those times, every row once, in any order."""
+Fetch = Callable[[pl.DataFrame, Sequence[str] | None], pl.DataFrame]
+"""Windows, columns -> rows of `tables.POSITIONS` of (at least) those ships in those times, every row once, in any order, with (at
+least) those columns; None asks for all."""
 
 _FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
@@ -56,26 +57,30 @@ class Traffic:
         messages, contents = statics.part(positions)
         made = days.make(messages, contents)
         kept = statics.join(made.messages, contents)
-        return cls(made.hours, made.statics, made.lost, lambda windows: inside(kept, windows))
+        return cls(made.hours, made.statics, made.lost, lambda windows, _: inside(kept, windows))
 
     @property
     def is_empty(self) -> bool:
         return self.hours.is_empty()
 
-    def positions(self, windows: pl.DataFrame) -> pl.DataFrame:
-        """The believed positions inside `windows`, each once, in the order of `tables.POSITIONS`."""
+    def positions(self, windows: pl.DataFrame, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """The believed positions inside `windows`, each once, in the order of `tables.POSITIONS`.
+
+        `columns` are those wanted, the key of `tables.POSITIONS` among them: what ships say of themselves is most of a row.
+        """
         if windows.is_empty() or self.hours.is_empty():
-            return tables.empty_polars(tables.POSITIONS)
-        found = inside(self.fetch(windows), windows)
+            return tables.empty_polars(tables.POSITIONS).select(columns or tables.POSITIONS.names)
+        found = self.fetch(windows, columns)
+        found = inside(found if columns is None else found.select(columns), windows)
         if self.lost.height:
             found = found.join(self.lost, on=["source_file", "source_row"], how="anti")
         return found.sort(tables.POSITIONS.key)
 
-    def of_ships(self, keys: pl.DataFrame) -> pl.DataFrame:
+    def of_ships(self, keys: pl.DataFrame, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """All believed positions of the ships in the column `vessel_key`."""
         span = self.hours.join(keys, on="vessel_key", how="semi").group_by("vessel_key")
         return self.positions(
-            span.agg(start_utc=pl.col("first_heard_utc").min(), end_utc=pl.col("last_heard_utc").max())
+            span.agg(start_utc=pl.col("first_heard_utc").min(), end_utc=pl.col("last_heard_utc").max()), columns
         )
 
     def without(self, mmsi: pl.DataFrame) -> Traffic:
@@ -116,8 +121,8 @@ class Traffic:
         said = self._statics_within(first, last)
         out = refused.select(tables.LOST.names).sort(tables.LOST.key)
 
-        def fetch(windows: pl.DataFrame) -> pl.DataFrame:
-            found = self.fetch(windows)
+        def fetch(windows: pl.DataFrame, columns: Sequence[str] | None) -> pl.DataFrame:
+            found = self.fetch(windows, columns)
             return found.filter(pl.col("time_utc").is_between(pl.lit(first), pl.lit(last)))
 
         return replace(self, hours=hours, statics=said, fetch=fetch), out
@@ -145,6 +150,9 @@ def inside(positions: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
     if some.is_empty():
         return some
     spans = _joined(windows)
+    if spans.height == spans["vessel_key"].n_unique():
+        held = some.join(spans, on="vessel_key", maintain_order="left")
+        return held.filter(pl.col("time_utc").is_between("start_utc", "end_utc")).select(positions.columns)
     # The last window that begins at or before a row is the only one that can hold it, once windows do not overlap.
     at = some.with_row_index("at").sort("time_utc")
     held = at.join_asof(

@@ -41,12 +41,13 @@ def of_days(days: Sequence[DayOnDisk], *, ships: tuple[str, str] | None = None) 
         hours=day_steps.merge([files.read([one.hours for one in ordered], tables.VESSEL_HOURS, ships=ships)]),
         statics=files.read([one.statics for one in ordered], tables.STATICS, ships=ships).sort(tables.STATICS.key),
         lost=lost,
-        fetch=lambda windows: _fetch(ordered, windows),
+        fetch=lambda windows, columns: _fetch(ordered, windows, columns),
     )
 
 
-def _fetch(days: Sequence[DayOnDisk], windows: pl.DataFrame) -> pl.DataFrame:
-    """Rows inside the windows; only the row groups of the days and ships that are asked for are read."""
+def _fetch(days: Sequence[DayOnDisk], windows: pl.DataFrame, columns: Sequence[str] | None) -> pl.DataFrame:
+    """Rows inside the windows; only the row groups of the days and ships, and the columns, that are asked for are read."""
+    schema = {n: t for n, t in tables.POSITIONS.polars_schema.items() if columns is None or n in columns}
     found = []
     for one in days:
         start = datetime(one.day.year, one.day.month, one.day.day, tzinfo=UTC)
@@ -57,8 +58,8 @@ def _fetch(days: Sequence[DayOnDisk], windows: pl.DataFrame) -> pl.DataFrame:
         rows = (
             pl.scan_parquet(one.positions, hive_partitioning=False, glob=False)
             .filter(pl.col("vessel_key").is_in(keys.implode()))
-            .select(pl.col(n).cast(t) for n, t in tables.POSITIONS.polars_schema.items())
+            .select(pl.col(n).cast(t) for n, t in schema.items())
             .collect()
         )
         found.append(inside(rows, on_day))
-    return pl.concat(found) if found else tables.empty_polars(tables.POSITIONS)
+    return pl.concat(found) if found else tables.empty_polars(tables.POSITIONS).select(list(schema))

@@ -212,7 +212,10 @@ def blank(traffic: Traffic, hidden: list[Piece], held_out: list[str]) -> Traffic
         f.join(gone, on="vessel_key", how="anti", maintain_order="left") for f in (traffic.hours, traffic.statics)
     )
     unheard = replace(
-        traffic, hours=hours, statics=said, fetch=lambda asked: _without(traffic.fetch(asked), windows, gone)
+        traffic,
+        hours=hours,
+        statics=said,
+        fetch=lambda asked, columns: _without(traffic.fetch(asked, columns), windows, gone),
     )
     touched = _touched(hours, windows, "first_heard_utc", "last_heard_utc")
     left = unheard.positions(touched.select("vessel_key", start_utc="first_heard_utc", end_utc="last_heard_utc"))

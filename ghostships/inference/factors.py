@@ -119,9 +119,13 @@ def habit(p_ship: float, p_level: float, *, others: int, pictured: float) -> Fac
 
 
 def watch_list(hits: list[str], bits: float) -> Factor:
-    """A listing raises attention; the number without it stands beside."""
+    """A listing raises attention; the number without it stands beside. A name alone is no listing of this hull: names repeat."""
     if not hits:
         return Factor("watch_list", 0.0, "on no watch list given")
+    if all(hit.endswith("matched by name only)") for hit in hits):
+        return Factor(
+            "watch_list", 0.0, "listed under that name, but no number agrees, counts nothing: " + "; ".join(hits)
+        )
     return Factor("watch_list", bits, "listed: " + "; ".join(hits))
 
 

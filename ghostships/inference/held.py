@@ -73,12 +73,9 @@ class Held:
         front = arrivals[self._dark].sum(axis=0)
         total = front.sum()
         for _ in range(_MOST_STAYS):
-            gone = front @ self._stays[self._dark]
-            for goal in range(len(self.silence.places)):
-                came = self._passed(gone, self._dark, goal, has_called=True)
-                out[goal, 1] += came
-                if goal == self._dark:
-                    front = came
+            came = self._onwards(front @ self._stays[self._dark], self._dark, has_called=True)
+            out[:, 1] += came
+            front = came[self._dark]
             if front.sum() <= NEGLIGIBLE * max(total, 1e-300):
                 break
         return out
@@ -118,14 +115,19 @@ class Held:
         waits = self.silence.waits
         return waits.between_mean_h if start == goal else waits.before_mean_h
 
-    def _passed(self, gone: Array, start: int, goal: int, *, has_called: bool) -> Array:
-        """Arrivals at a place of what left another."""
-        if start == goal and goal != self._dark:
-            return np.zeros_like(gone)
-        steps = self.silence.passage_steps(start, goal)
-        return self._factor(goal, has_called=has_called) * histories.waited(
-            gone, steps, self._mean(start, goal), self.silence.step_h
-        )
+    def _onwards(self, gone: Array, start: int, *, has_called: bool) -> Array:
+        """Arrivals at every place (place, time) of what left one; the time lost on the way is spread once for all of them."""
+        s = self.silence
+        lost: dict[float, Array] = {}
+        out = np.zeros((len(s.places), self._n))
+        for goal in range(len(s.places)):
+            steps, mean_h = s.passage_steps(start, goal), self._mean(start, goal)
+            if steps >= self._n or (start == goal and goal != self._dark):
+                continue
+            if mean_h not in lost:
+                lost[mean_h] = histories.waited(gone, 0, mean_h, s.step_h)
+            out[goal, steps:] = self._factor(goal, has_called=has_called) * lost[mean_h][: self._n - steps]
+        return out
 
     def _passed_back(self, worth: Array, start: int, goal: int, *, has_called: bool) -> Array:
         if start == goal and goal != self._dark:
@@ -190,8 +192,7 @@ class Held:
             return first
         if spans not in self._fronts:
             gone, start = self._gone(spans), spans[-1][0]
-            places = range(len(self.silence.places))
-            front = np.array([[self._passed(gone[c], start, p, has_called=bool(c)) for c in (0, 1)] for p in places])
+            front = np.stack([self._onwards(gone[c], start, has_called=bool(c)) for c in (0, 1)], axis=1)
             self._fronts[spans] = self._with_unseen(front)
         came: Array = self._fronts[spans][goal]
         return came

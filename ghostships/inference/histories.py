@@ -221,7 +221,7 @@ def _waits(n: int, mean_h: float, step_h: float) -> Array:
 def waited(departures: Array, delay_steps: int, mean_h: float, step_h: float) -> Array:
     """Spread departures (last axis: time) over later arrivals: a fixed delay, then an exponential wait with a slow tail."""
     n = departures.shape[-1]
-    arrivals = np.zeros_like(departures)
+    arrivals = np.zeros(departures.shape)
     if delay_steps < n:
         # Whoever leaves within the delay of the end arrives after it.
         left = n - delay_steps
@@ -232,7 +232,7 @@ def waited(departures: Array, delay_steps: int, mean_h: float, step_h: float) ->
 def waited_back(values: Array, delay_steps: int, mean_h: float, step_h: float) -> Array:
     """The same, read backwards: what a departure is worth when arrivals are worth `values`."""
     n = values.shape[-1]
-    worth = np.zeros_like(values)
+    worth = np.zeros(values.shape)
     if delay_steps < n:
         left = n - delay_steps
         worth[..., :left] = values[..., delay_steps:] @ _waits(left, mean_h, step_h).T

@@ -10,6 +10,7 @@ import hashlib
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -251,8 +252,12 @@ def number_of(value: Any) -> float | None:
 
 def plain_name(value: Any) -> str | None:
     """A ship's name for comparison: letters and digits only, whatever their case."""
-    text = "".join(c for c in value.casefold() if c.isalnum()) if isinstance(value, str) else ""
-    return text or None
+    return _plain(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=4096)
+def _plain(text: str) -> str | None:
+    return "".join(c for c in text.casefold() if c.isalnum()) or None
 
 
 def great_circle_km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:

@@ -135,7 +135,9 @@ def empty_looks(
 def fewest_hours(route: Route, distance_nm: Distance | None) -> Callable[[str, str, float | None], float]:
     """Fewest hours between two ports for a ship of a length; 0 where nothing is known (never called impossible)."""
 
-    def hours(one: str, other: str, length_m: float | None) -> float:
+    ways: dict[tuple[str, str], float] = {}
+
+    def way_nm(one: str, other: str) -> float:
         a, b = route.find_port(one), route.find_port(other)
         if a is None or b is None or a.id == b.id:
             return 0.0
@@ -143,7 +145,12 @@ def fewest_hours(route: Route, distance_nm: Distance | None) -> Callable[[str, s
         if by_sea is None:
             here = (a.roadstead_lat_deg, a.roadstead_lon_deg)
             by_sea = nm(great_circle_km(*here, b.roadstead_lat_deg, b.roadstead_lon_deg))
-        return by_sea / route.default_top_speed_kn(length_m)
+        return by_sea
+
+    def hours(one: str, other: str, length_m: float | None) -> float:
+        if (one, other) not in ways:
+            ways[one, other] = way_nm(one, other)
+        return ways[one, other] / route.default_top_speed_kn(length_m)
 
     return hours
 
@@ -183,6 +190,7 @@ class Berthing:
         # Another hull comes at the rate of the whole trade: one stay and one pause after another.
         self.per_h = 1.0 / (self.mean_h + priors.between_mean_h)
         self.berths = {b.id: b for p in self.ports for b in p.berths}
+        self._turnarounds: dict[float | None, float] = {}
 
     def join(self, looks: list[Look], settled: Sequence[Stay] = ()) -> list[Stay]:
         """Looks in order of time into calls; the looks of one picture go to different calls, the best way together.
@@ -229,13 +237,11 @@ class Berthing:
 
     def p_same(self, call: Stay, seen: Look, index: int) -> float:
         """Probability that a look shows the stay that a call has shown so far."""
-        last = max(call.seen, key=lambda s: (s.middle_h, s.ids))
-        first = min(call.seen, key=lambda s: (s.middle_h, s.ids))
-        if any(s.batch == seen.batch or s.scenes & seen.scenes for s in call.seen):
+        if seen.start_h - min([s.end_h for s in call.seen]) > self.max_h:
             return 0.0
-        if seen.start_h - min(s.end_h for s in call.seen) > self.max_h:
+        if any(s.batch == seen.batch or not s.scenes.isdisjoint(seen.scenes) for s in call.seen):
             return 0.0
-        if are_apart((i for s in call.seen for i in s.ids), seen.ids, self.apart):
+        if self.apart and are_apart((i for s in call.seen for i in s.ids), seen.ids, self.apart):
             return 0.0
         named = same_ship(
             {"ship": call.first("ship"), "imo": call.first("imo"), "name": plain_name(call.first("name"))},
@@ -244,12 +250,15 @@ class Berthing:
         if named is False:
             return 0.0
         odds_length = self._length_odds(call, seen) if named is None else 1.0
-        if odds_length == 0.0 or self._was_elsewhere(call, seen, last):
+        if odds_length == 0.0:
+            return 0.0
+        last = max(call.seen, key=_middle)
+        first = min(call.seen, key=_middle)
+        if self._was_elsewhere(call, seen, last):
             return 0.0
         so_far = self._cover(first, last) if first is not last else float(self.covers[0])
-        stayed = min(1.0, self._cover(first, seen) / so_far) if so_far > 0 else 0.0
-        stayed *= self._unseen_between(call, last, seen, index)
-        gone = 1.0 - min(1.0, self._cover(first, seen) / so_far) if so_far > 0 else 1.0
+        held = min(1.0, self._cover(first, seen) / so_far) if so_far > 0 else 0.0
+        stayed, gone = held * self._unseen_between(call, last, seen, index), 1.0 - held
         pauses = np.maximum(_instants(seen)[None, :] - _instants(last)[:, None], 0.0)
         if named:
             # It must have left early enough to be back; then half of what is left is its mean time to return.
@@ -318,6 +327,11 @@ class Berthing:
 
     def _turnaround_h(self, length_m: float | None) -> float:
         """Fewest hours to leave, call at the nearest counterpart port and be back."""
+        if length_m not in self._turnarounds:
+            self._turnarounds[length_m] = self._fewest_away_h(length_m)
+        return self._turnarounds[length_m]
+
+    def _fewest_away_h(self, length_m: float | None) -> float:
         here = [p.id for p in self.ports]
         others = [p for p in self.route.ports if p.role != "alternative" and p.id not in here]
         trips = [2 * self.leg(h, p.id, length_m) + p.min_stay_h for h in here for p in others]
@@ -334,7 +348,7 @@ class Berthing:
 
     def row(self, own: int, call: Stay, ids: list[str]) -> dict[str, Any]:
         """One row of the table `port_calls`."""
-        seen = sorted(call.seen, key=lambda s: (s.middle_h, s.ids))
+        seen = sorted(call.seen, key=_middle)
         length, sigma = call.length()
         not_before, why_before = self._bound(call, seen[0], before=True)
         not_after, why_after = self._bound(call, seen[-1], before=False)
@@ -436,6 +450,10 @@ class Berthing:
         if "|" in self.port:
             parts.append("the source leaves the port open: counted once")
         return "; ".join([*parts, *(b for b in bounds if b)])
+
+
+def _middle(seen: Look) -> tuple[float, tuple[str, ...]]:
+    return seen.middle_h, seen.ids
 
 
 def _instants(seen: Look) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -19,11 +19,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from ghostships.inference import prone
 from ghostships.inference.held import Span
+from ghostships.inference.state import PARKED, UNKNOWN, Lengths, Visit, itself
 from ghostships.inference.visits import (
     ROOT_TWO_PI,
     Answer,
@@ -33,18 +34,11 @@ from ghostships.inference.visits import (
     Quiet,
     Said,
     Sight,
-    at_least,
     consensus,
-    merged,
     normal,
     say,
 )
 
-UNKNOWN = -1
-"""The label of a visit whose hull nobody knows; the other is that of a visit that is nobody's while it is being weighed."""
-_PARKED = -2
-ALIKE_SD_M = 4.0
-"""How well the mean lengths of two visits of one hull agree beyond the error of each."""
 _HOPELESS = 1e-4
 _UNLIKE_SIGMAS = 4.0
 """A look is not tried with a visit whose length is further from its own than this many errors, or that nearly no stay covers."""
@@ -52,57 +46,6 @@ REST = 0.25
 """Looks that never moved while a chain settled are moved in this share of its sweeps, others the more often the more they did."""
 SEED = 20190301
 _NEGLIGIBLE = 1e-9
-
-
-CHANCE_SWEEPS = 4
-"""Enough for a sum over all visits to a few per cent: an estimate of chance has an error of its own."""
-
-
-@dataclass(frozen=True)
-class Settled:
-    """Where a first chain came to: visits, how far each is nobody's, how many calls at the dark port silences carry, the level."""
-
-    visits: list[list[int]]
-    none: list[float]
-    made: float
-    level: float
-
-
-def settle(model: Model, start: Sequence[Sequence[int]], *, n_sweeps: int) -> Settled:
-    """A first chain of some sweeps."""
-    chain = Sampler(model, start, SEED)
-    made = chain.carried(n_before=n_sweeps, n_states=CHANCE_SWEEPS)
-    return Settled(chain.partition(), [1 - p for p in chain.known()], made, chain.level)
-
-
-def by_chance(model: Model, settled: Settled) -> float:
-    """How many calls at the dark port silences carry in a model whose pictures were taken at other times, under the settled level.
-
-    Visits that a silence explains at their own time count less: they are its own, though a ship that is silent most of the time
-    would carry them at others too.
-    """
-    none = {tuple(sorted(visit)): p for visit, p in zip(settled.visits, settled.none, strict=True)}
-    chain = Sampler(model, settled.visits, SEED, level=settled.level)
-    return chain.carried(n_before=CHANCE_SWEEPS, n_states=CHANCE_SWEEPS, is_fixed=True, shares=none)
-
-
-def draw(
-    model: Model, start: Sequence[Sequence[int]], *, n_before: int, n_states: int, n_chains: int, seed: int = SEED
-) -> Answer:
-    """Means over the states of several chains, each after a number of sweeps that are forgotten.
-
-    `start` lists the looks of each visit to begin with.
-    """
-    chains = [Sampler(model, start, seed + n + 1).run(n_before=n_before, n_states=n_states) for n in range(n_chains)]
-    return at_least(model, merged(chains))
-
-
-@dataclass(eq=False)
-class _Visit:
-    port: int
-    looks: tuple[int, ...]
-    said: Said
-    label: int = UNKNOWN
 
 
 class Sampler:
@@ -145,13 +88,19 @@ class Sampler:
         """Silences of each ship that a visit to the dark port carries in this state, and below what they were watched for."""
         self._made_watched = np.zeros(n_ships)
         self._level = model.p_trip if level is None else level
-        self.visit_of: list[_Visit | None] = [None] * len(model.sights)
-        self.visits: list[list[_Visit]] = [[] for _ in model.ports]
-        self.of_silence: list[list[_Visit]] = [[] for _ in model.silences]
+        self._strength = model.habit_strength
+        self.visit_of: list[Visit | None] = [None] * len(model.sights)
+        self.visits: list[list[Visit]] = [[] for _ in model.ports]
+        self.of_silence: list[list[Visit]] = [[] for _ in model.silences]
+        self._has_dark = np.zeros(len(model.silences), dtype=bool)
+        self._lengths = [Lengths(len(port.looks) + 2) for port in model.ports]
+        self._close = self._together()
+        self._sums: dict[tuple[int, tuple[tuple[int, ...], ...]], tuple[float, float]] = {}
         for looks in start:
             ordered = tuple(sorted(looks, key=self._order.__getitem__))
-            visit = _Visit(model.sights[looks[0]].port, ordered, self._said(ordered))
+            visit = Visit(model.sights[looks[0]].port, ordered, self._said(ordered))
             self.visits[visit.port].append(visit)
+            self._lengths[visit.port].keep(visit)
             for s in looks:
                 self.visit_of[s] = visit
 
@@ -168,6 +117,15 @@ class Sampler:
             for s in inside:
                 out[s].append(g)
         return [np.array(own, dtype=np.int64) for own in out]
+
+    def _together(self) -> list[list[int]]:
+        """Of each look, those of its port that one stay could hold with it."""
+        out: list[list[int]] = [[] for _ in self.m.sights]
+        for port in self.m.ports:
+            fits = np.maximum(port.mass, port.mass.T) > 0
+            for s, others in zip(port.looks.tolist(), fits, strict=True):
+                out[s] = [t for t in port.looks[others].tolist() if t != s]
+        return out
 
     def _pair(self, first: int, last: int) -> tuple[Ints, Floats, Floats]:
         """Silences that could hold one stay from one look to another, with its weights."""
@@ -194,13 +152,9 @@ class Sampler:
             self._known[looks] = say(self.m, looks)
         return self._known[looks]
 
-    def _strangers(self, port: int, *but: _Visit) -> list[_Visit]:
-        """Visits of unknown hulls at a port."""
-        return [v for v in self.visits[port] if v.label == UNKNOWN and v not in but]
-
-    def _unknown(self, visit: _Visit) -> float:
+    def _unknown(self, visit: Visit) -> float:
         """Weight of an unknown hull for this visit, given the other visits of unknown hulls in this state."""
-        seen = self._alike([visit.said], self._strangers(visit.port, visit))
+        seen = self._alike(visit.port, [visit.said], visit)
         return self._of_unknown(visit.port, visit.looks, visit.said, float(seen[0]))
 
     def _of_unknown(self, number: int, looks: tuple[int, ...], said: Said, seen: float) -> float:
@@ -212,13 +166,15 @@ class Sampler:
             return mass * fresh
         return mass * (fresh * port.strength_h + max(seen, 0.0)) / (port.strength_h + port.watched_h)
 
-    @staticmethod
-    def _alike(said: Sequence[Said], others: Sequence[_Visit]) -> Floats:
-        """How well each length is that of other visits, summed over them [per m]."""
-        if not others:
+    def _alike(self, port: int, said: Sequence[Said], but: Visit | None = None) -> Floats:
+        """How well each length is that of the visits of unknown hulls at a port, one left out, summed over them [per m]."""
+        lengths = self._lengths[port]
+        others = np.flatnonzero(lengths.is_unknown)
+        if but is not None and but.slot >= 0:
+            others = others[others != but.slot]
+        if not len(others):
             return np.zeros(len(said))
-        mean = np.array([v.said.mean_m for v in others])
-        variance = np.array([v.said.sigma_m for v in others]) ** 2 + ALIKE_SD_M**2
+        mean, variance = lengths.mean_m[others], lengths.variance[others]
         own = np.array([x.mean_m for x in said])[:, None]
         spread = variance + np.array([x.sigma_m for x in said])[:, None] ** 2
         density = np.exp(-0.5 * (own - mean) ** 2 / spread) / (np.sqrt(spread) * ROOT_TWO_PI)
@@ -231,7 +187,7 @@ class Sampler:
     def _odds(self, own: Ints) -> Floats:
         """Odds of a trip of silences, by the others of their ship in this state. None of them has a visit to the dark port now."""
         ship = self._ship[own]
-        strength = self.m.habit_strength
+        strength = self._strength
         looked = self._looked_of_ship[ship] - self._watched[own] - self._made_watched[ship] + self._made_of_ship[ship]
         made = self._made_of_ship[ship]
         p = (strength * self._level + self.m.earned * made) / (strength + np.maximum(looked, made))
@@ -283,13 +239,14 @@ class Sampler:
         """Weight of the histories of a silence with these visits."""
         if not visits:
             return float(self._other[g] + odds * self._trip[g])
-        spans = self._spans(g, visits)
-        if spans is None:
-            return 0.0
-        quiet, trip = self.m.silences[g].held.together(spans)
+        key = (g, tuple(visits))
+        if key not in self._sums:
+            spans = self._spans(g, visits)
+            self._sums[key] = (0.0, 0.0) if spans is None else self.m.silences[g].held.together(spans)
+        quiet, trip = self._sums[key]
         return quiet + odds * trip
 
-    def _by_silence(self, visit: _Visit) -> tuple[Ints, Floats]:
+    def _by_silence(self, visit: Visit) -> tuple[Ints, Floats]:
         """Every silence that could have made a visit that is nobody's now, with its weight."""
         own, quiet, trip = self._pair(visit.looks[0], visit.looks[-1])
         if not len(own):
@@ -311,35 +268,48 @@ class Sampler:
 
     def _odds_with(self, g: int) -> float:
         """Odds of one silence, whatever it holds in this state."""
-        held = any(self.m.ports[v.port].is_dark for v in self.of_silence[g])
+        held = bool(self._has_dark[g])
         ship = self._ship[g]
         made = self._made_of_ship[ship] - held
         made_watched = self._made_watched[ship] - (self._watched[g] if held else 0.0)
         looked = self._looked_of_ship[ship] - self._watched[g] - made_watched + made
-        strength = self.m.habit_strength
-        p = min((strength * self._level + self.m.earned * made) / (strength + max(looked, made)), 1 - 1e-9)
+        p = min((self._strength * self._level + self.m.earned * made) / (self._strength + max(looked, made)), 1 - 1e-9)
         return float(p / (1 - p) * self._fixed[g])
+
+    def _odds_of_all(self) -> Floats:
+        """The same for all silences."""
+        made = self._made_of_ship[self._ship] - self._has_dark
+        made_watched = self._made_watched[self._ship] - np.where(self._has_dark, self._watched, 0.0)
+        looked = self._looked_of_ship[self._ship] - self._watched - made_watched + made
+        p = (self._strength * self._level + self.m.earned * made) / (self._strength + np.maximum(looked, made))
+        p = np.minimum(p, 1 - 1e-9)
+        out: Floats = p / (1 - p) * self._fixed
+        return out
 
     # --- changes of state ---
 
-    def _give(self, visit: _Visit, g: int) -> None:
+    def _give(self, visit: Visit, g: int) -> None:
         if g >= 0:
-            if self.m.ports[visit.port].is_dark and not any(self.m.ports[v.port].is_dark for v in self.of_silence[g]):
+            if self.m.ports[visit.port].is_dark and not self._has_dark[g]:
+                self._has_dark[g] = True
                 self._made_of_ship[self._ship[g]] += 1
                 self._made_watched[self._ship[g]] += self._watched[g]
             self.of_silence[g].append(visit)
         visit.label = g
+        self._lengths[visit.port].keep(visit)
 
-    def _take(self, visit: _Visit) -> None:
+    def _take(self, visit: Visit) -> None:
         g = visit.label
         if g >= 0:
             self.of_silence[g].remove(visit)
             if self.m.ports[visit.port].is_dark and not any(self.m.ports[v.port].is_dark for v in self.of_silence[g]):
+                self._has_dark[g] = False
                 self._made_of_ship[self._ship[g]] -= 1
                 self._made_watched[self._ship[g]] -= self._watched[g]
-        visit.label = _PARKED
+        visit.label = PARKED
+        self._lengths[visit.port].keep(visit)
 
-    def _relabel(self, visit: _Visit) -> tuple[Ints, Floats, float]:
+    def _relabel(self, visit: Visit) -> tuple[Ints, Floats, float]:
         """Give a visit to one of those that could have made it; their weights, and that of an unknown hull."""
         self._take(visit)
         own, weights = self._by_silence(visit)
@@ -356,7 +326,7 @@ class Sampler:
         n = min(int(np.searchsorted(np.cumsum(weights), x - unknown, side="right")), len(own) - 1)
         return int(own[n]) if weights[n] > 0 else UNKNOWN
 
-    def _joined(self, visit: _Visit, looks: tuple[int, ...], seen: tuple[float, float]) -> float:
+    def _joined(self, visit: Visit, looks: tuple[int, ...], seen: tuple[float, float]) -> float:
         """How much more (or less) a visit weighs with these looks instead of its own.
 
         `seen` is how well its length, then and now, is that of all visits of unknown hulls, itself among them.
@@ -365,26 +335,15 @@ class Sampler:
         common = said.common / visit.said.common
         g = visit.label
         if g == UNKNOWN:
-            before = self._of_unknown(
-                visit.port, visit.looks, visit.said, seen[0] - self._itself(visit.said, visit.said)
-            )
-            after = self._of_unknown(visit.port, looks, said, seen[1] - self._itself(said, visit.said))
+            before = self._of_unknown(visit.port, visit.looks, visit.said, seen[0] - itself(visit.said, visit.said))
+            after = self._of_unknown(visit.port, looks, said, seen[1] - itself(said, visit.said))
             return common * after / before if before > 0 else 0.0
         odds = self._odds_with(g)
         others = [v.looks for v in self.of_silence[g] if v is not visit]
         before = self._held(g, [*others, visit.looks], odds) * self._fit(visit.said, g)
         return common * self._held(g, [*others, looks], odds) * self._fit(said, g) / before if before > 0 else 0.0
 
-    @staticmethod
-    def _itself(said: Said, other: Said) -> float:
-        """What a visit of an unknown hull would count for itself, were it not left out."""
-        if said.mean_m != said.mean_m:
-            return 1.0
-        if other.mean_m != other.mean_m:
-            return said.usual
-        return normal(said.mean_m - other.mean_m, math.sqrt(said.sigma_m**2 + other.sigma_m**2 + ALIKE_SD_M**2))
-
-    def _is_near(self, x: Sight, s: int, visit: _Visit) -> bool:
+    def _is_near(self, x: Sight, s: int, visit: Visit) -> bool:
         """Whether a look could belong to a visit at all, before anything is weighed in full."""
         i, j, k = self._order[visit.looks[0]], self._order[visit.looks[-1]], self._order[s]
         mass = self._mass[x.port]
@@ -402,15 +361,19 @@ class Sampler:
             if len(old.looks) > 1:
                 old.looks = tuple(t for t in old.looks if t != s)
                 old.said = self._said(old.looks)
+                self._lengths[x.port].keep(old)
             else:
                 self._take(old)
                 self.visits[x.port].remove(old)
-        near = [v for v in self.visits[x.port] if self._is_near(x, s, v)]
+                self._lengths[x.port].drop(old)
+            self.visit_of[s] = None
+        around = dict.fromkeys(v for t in self._close[s] if (v := self.visit_of[t]) is not None)
+        near = [v for v in around if self._is_near(x, s, v)]
         joined = [tuple(sorted((*v.looks, s), key=self._order.__getitem__)) for v in near]
-        fresh = _Visit(x.port, (s,), self._said((s,)))
+        fresh = Visit(x.port, (s,), self._said((s,)))
         asked = [v.said for v in near] + [self._said(looks) for looks in joined] + [fresh.said]
-        seen = self._alike(asked, self._strangers(x.port)).tolist()
-        options: list[tuple[float, _Visit | None, tuple[int, ...]]] = [(x.alarm, None, ())]
+        seen = self._alike(x.port, asked).tolist()
+        options: list[tuple[float, Visit | None, tuple[int, ...]]] = [(x.alarm, None, ())]
         for n, (v, together) in enumerate(zip(near, joined, strict=True)):
             options.append((self._joined(v, together, (seen[n], seen[len(near) + n])), v, together))
         own, weights = self._by_silence(fresh)
@@ -432,8 +395,9 @@ class Sampler:
             self._give(fresh, self._one_of(own, weights, unknown, y))
         else:
             chosen.looks, chosen.said = looks, self._said(looks)
+            self._lengths[x.port].keep(chosen)
 
-    def _swap(self, one: _Visit, other: _Visit) -> None:
+    def _swap(self, one: Visit, other: Visit) -> None:
         """Let two visits change their ships, if that weighs as much or by chance of how much less (Metropolis)."""
         a, b = one.label, other.label
         before = self._both(one, a, other, b)
@@ -446,7 +410,7 @@ class Sampler:
         self._give(one, b if swapped else a)
         self._give(other, a if swapped else b)
 
-    def _both(self, one: _Visit, a: int, other: _Visit, b: int) -> float:
+    def _both(self, one: Visit, a: int, other: Visit, b: int) -> float:
         """Weight of two visits with these labels, against the state with neither."""
         self._take(one)
         self._take(other)
@@ -456,7 +420,7 @@ class Sampler:
         self._give(one, a)
         return first * self._labelled(other, b)
 
-    def _labelled(self, visit: _Visit, g: int) -> float:
+    def _labelled(self, visit: Visit, g: int) -> float:
         if g == UNKNOWN:
             return self._unknown(visit)
         odds = self._odds_with(g)
@@ -485,6 +449,9 @@ class Sampler:
         strength = self.m.p_trip_strength
         if self.is_learning:
             self._level = (strength * self.m.p_trip + self.m.earned * made) / (strength + made + unmade)
+            earned = self.m.earned * self._made_of_ship
+            looked = self._looked_of_ship - self._made_watched + self._made_of_ship
+            self._strength = prone.strength(earned, looked, self._level, prior=self.m.habit_strength)
 
     def known(self) -> list[float]:
         """Of every visit of this state, the probability that a silence made it."""
@@ -524,6 +491,31 @@ class Sampler:
     def level(self) -> float:
         """How common trips are among the silences that fit, in this state."""
         return self._level
+
+    @property
+    def strength(self) -> float:
+        """How many silences the level is worth when a ship's own habit is judged, in this state."""
+        return self._strength
+
+    def alone(self, p_ship: Floats) -> list[dict[int, float]]:
+        """Per look, what each silence would be worth if the look were a stay of its own, and no other visit known: `{silence: p}`.
+
+        `p_ship` is how prone the ship of each silence is to trips.
+        """
+        prone_odds = p_ship / (1 - np.minimum(p_ship, 1 - 1e-9))
+        out = []
+        for s, x in enumerate(self.m.sights):
+            said = self._said((s,))
+            own, quiet, trip = self._pair(s, s)
+            odds = prone_odds[own] * self._fixed[own]
+            weights = (quiet + odds * trip) / (self._other[own] + odds * self._trip[own]) * self._fits(said, own)
+            seen = self._alike(x.port, [said], self.visit_of[s])
+            nobody = x.alarm / said.common + self._of_unknown(x.port, (s,), said, float(seen[0]))
+            total = float(weights.sum()) + nobody
+            out.append(
+                {g: w / total for g, w in zip(own.tolist(), weights.tolist(), strict=True) if w > _NEGLIGIBLE * total}
+            )
+        return out
 
     def partition(self) -> list[list[int]]:
         """The looks of every visit of this state."""
@@ -565,7 +557,7 @@ class Sampler:
                             for s in visit.looks:
                                 by_look[s][g] = by_look[s].get(g, 0.0) + p / n_states
             alarm += [at is None for at in self.visit_of]
-            odds = np.array([self._odds_with(g) for g in range(n_silences)])
+            odds = self._odds_of_all()
             unseen = odds * self._trip / (self._other + odds * self._trip)
             trip += np.where(self._feasible, np.maximum(made, unseen), 0.0)
             pictured += made
@@ -590,7 +582,7 @@ class Sampler:
             states,
         )
 
-    def _chances(self, visit: _Visit) -> tuple[Ints, Floats, float]:
+    def _chances(self, visit: Visit) -> tuple[Ints, Floats, float]:
         """Weights of all who may have made a visit, the rest of the state as it is, and of an unknown hull."""
         label = visit.label
         self._take(visit)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import shapely
 
@@ -22,6 +23,7 @@ ONE_LOOK_H = 2.0
 CHANCE_SHIFTS = (0.31, 0.64)
 """Pictures are moved by these shares of their span to see what chance alone would carry; far enough apart to be two answers."""
 
+Ints = npt.NDArray[np.int64]
 Windows = list[tuple[list[tuple[int, int]], list[str], list[float]]]
 """Per port call, the windows of its looks [microseconds], the looks that show it, and their chances of detection."""
 
@@ -49,9 +51,12 @@ def looks(scenes: pd.DataFrame, sightings: pd.DataFrame, port: Port, route: Rout
     found: list[tuple[int, float, str]] = []
     points = [(port.lon_deg, port.lat_deg), *((b.lon_deg, b.lat_deg) for b in port.berths)]
     if len(scenes):
-        footprints = shapely.from_wkt(scenes["wkt"].to_numpy(dtype=object))
-        covered = np.mean([shapely.intersects_xy(footprints, lon, lat) for lon, lat in points], axis=0)
-        for row, share in zip(scenes.itertuples(index=False), covered, strict=True):
+        # Many scenes have one footprint, and few of them show this port.
+        which, footprints = pd.factorize(scenes["wkt"].to_numpy(dtype=object))
+        shapes = shapely.from_wkt(footprints)
+        covered = np.mean([shapely.intersects_xy(shapes, lon, lat) for lon, lat in points], axis=0)[which]
+        shown = covered > 0
+        for row, share in zip(scenes[shown].itertuples(index=False), covered[shown], strict=True):
             p = route.sensor(text(row.sensor)).p_detect_berth * row.clear_fraction * float(share)
             if p > 0:
                 found.append(((row.start_utc.value + row.end_utc.value) // 2000, min(p, 0.99), str(row.scene_id)))
@@ -119,26 +124,55 @@ def span_h(gaps: pd.DataFrame, scenes: pd.DataFrame, as_of_us: int) -> float:
     return max((as_of_us - min(starts)) / US, 0.0) if starts else 0.0
 
 
+def within_reach(reach: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Per gap, the rows of the ports within reach."""
+    by_gap: dict[str, dict[str, Any]] = {}
+    for row in reach[reach["verdict"].isin(["feasible", "marginal"])].itertuples(index=False):
+        by_gap.setdefault(row.gap_id, {})[row.port] = row
+    return by_gap
+
+
+@dataclass(frozen=True)
+class _Met:
+    """Calls at one port by the earliest end of their windows, with the latest start; `spread` is the most that lies between."""
+
+    calls: Ints
+    until: Ints
+    since: Ints
+    spread: int
+
+    @staticmethod
+    def of(calls: Ints, until: Ints, since: Ints) -> _Met:
+        order = np.argsort(until, kind="stable")
+        return _Met(calls[order], until[order], since[order], int((until - since).max(initial=0)))
+
+    def between(self, arrival: int, leave: int) -> list[int]:
+        """Those that a ship can have made which arrived and left at these times."""
+        low, high = self.until.searchsorted(arrival), self.until.searchsorted(leave + self.spread, "right")
+        found: list[int] = self.calls[low:high][self.since[low:high] <= leave].tolist()
+        return found
+
+
 def cases(
     gaps: pd.DataFrame,
-    reach: pd.DataFrame,
+    reach: pd.DataFrame | dict[str, dict[str, Any]],
     calls: pd.DataFrame,
     windows: Windows,
     route: Route,
     as_of_us: int,
 ) -> list[Case]:
-    """Gaps that fit the dark port, or that meet a dark call at another port within reach."""
-    fits = reach[reach["verdict"].isin(["feasible", "marginal"])]
-    by_gap: dict[str, dict[str, Any]] = {}
-    for row in fits.itertuples(index=False):
-        by_gap.setdefault(row.gap_id, {})[row.port] = row
+    """Gaps that fit the dark port, or that meet a dark call at another port within reach.
+
+    Who asks more than once gives what `within_reach` made of `reach`.
+    """
+    by_gap = within_reach(reach) if isinstance(reach, pd.DataFrame) else reach
     numbers: dict[str, list[int]] = {}
     for c, ports_of_call in enumerate(calls["port"]):
         for port in str(ports_of_call).split("|"):
             numbers.setdefault(port, []).append(c)
     first_end = np.array([min(b for _, b in spans) for spans, _, _ in windows], dtype=np.int64)
     last_start = np.array([max(a for a, _ in spans) for spans, _, _ in windows], dtype=np.int64)
-    met_by_port = {port: (np.array(cs), first_end[cs], last_start[cs]) for port, cs in numbers.items()}
+    met_by_port = {port: _Met.of(np.array(cs), first_end[cs], last_start[cs]) for port, cs in numbers.items()}
     cases = []
     for gap in gaps.itertuples(index=False):
         ports = by_gap.get(gap.gap_id, {})
@@ -149,8 +183,7 @@ def cases(
             if port in met_by_port:
                 arrival = row.earliest_arrival_utc.value // 1000
                 leave = end if gap.is_open else row.latest_departure_utc.value // 1000
-                own, until, since = met_by_port[port]
-                met += own[(until >= arrival) & (since <= leave)].tolist()
+                met += met_by_port[port].between(arrival, leave)
         feasible = route.dark_port_id in ports
         if feasible or met:
             cases.append(Case(gap, start, (end - start) / US, ports, feasible, tuple(sorted(set(met)))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -501,6 +501,28 @@ def _failures(log: _Log, scenario: Scenario) -> None:
         end = start + float(rng.lognormal(np.log(16), 0.7)) * HOUR
         if all(end < s.start_s or start > s.end_s for s in log.silences):
             log.off(start, end, "equipment failure")
+
+
+PEEP_S = 2 * HOUR
+"""A ship that is silent throughout is heard for so long before and after, so that it is known at all."""
+
+
+def silent_between(journey: Journey, start_s: float, end_s: float) -> Journey:
+    """The same journey with the transponder off all the time between, after a last sign of life and until the next.
+
+    Where it would be silent at either end anyway, the sign of life comes when that silence is over, or before it begins.
+    """
+    first, last = start_s, end_s
+    for silence in journey.silences:
+        if silence.start_s < first + PEEP_S and silence.end_s > first - PEEP_S:
+            first = silence.end_s + PEEP_S
+    for silence in reversed(journey.silences):
+        if silence.start_s < last + PEEP_S and silence.end_s > last - PEEP_S:
+            last = silence.start_s - PEEP_S
+    if not first < last:
+        return journey
+    apart = [s for s in journey.silences if s.end_s < first or s.start_s > last]
+    return replace(journey, silences=tuple(sorted([*apart, Silence(first, last, "trip")], key=lambda s: s.start_s)))
 
 
 def unknown_calls(hull: Hull, scenario: Scenario, route: Route, rng: np.random.Generator) -> tuple[Call, ...]:

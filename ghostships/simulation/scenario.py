@@ -58,6 +58,8 @@ class Scenario:
     """Share of trips that switch off before they leave the quay, and share that come back on only after they lie there again."""
     no_length_share: float = 0.0
     """Share of ships whose length nobody knows: they send none, and no registry has one."""
+    n_silent_throughout: int = 0
+    """Traders never heard from the end of the first day to the start of the last: one silence with all their trips in it."""
     n_jamming_clusters: int = 0
     """Times in which ships near a port are heard at one place inland (every other time: on circles around one)."""
     n_shared_numbers: int = 0
@@ -83,6 +85,11 @@ class Scenario:
                     raise UsageError(f"scenario {self.name}: {item.name} must be within 0 and 1; found {value}")
             elif isinstance(value, int | float) and value < 0:
                 raise UsageError(f"scenario {self.name}: {item.name} must not be negative; found {value}")
+        if self.n_silent_throughout > self.n_traders:
+            raise UsageError(
+                f"scenario {self.name}: n_silent_throughout must be at most {self.n_traders}, the traders; "
+                f"found {self.n_silent_throughout}"
+            )
         if self.fishing_share + self.local_share + self.away_share > 1:
             raise UsageError(f"scenario {self.name}: fishing_share, local_share and away_share add up to more than 1")
 
@@ -111,7 +118,7 @@ class Scenario:
         return any(getattr(self, name) for name in _FALSEHOODS)
 
 
-_LATER = {"off_at_berth_share": 0.6, "no_length_share": 0.0}
+_LATER = {"off_at_berth_share": 0.6, "no_length_share": 0.0, "n_silent_throughout": 0}
 _FALSEHOODS = ("n_jamming_clusters", "n_shared_numbers", "n_renumbered_ships", "n_drawn_tracks")
 
 _DEFAULT = Scenario()
@@ -128,6 +135,7 @@ PRESETS: dict[str, Scenario] = {
         _DEFAULT.changed(name="wrong-names", named_share=0.4, wrong_name_share=0.1),
         _DEFAULT.changed(name="few-pictures", optical_per_day=0.3, radar_per_day=0.1),
         _DEFAULT.changed(name="crowded-pier", n_hulls_without_ais=14, unknown_call_every_days=8.0),
+        _DEFAULT.changed(name="silent-throughout", n_silent_throughout=2),
         _DEFAULT.changed(
             name="spoofed", n_jamming_clusters=3, n_shared_numbers=2, n_renumbered_ships=3, n_drawn_tracks=4
         ),

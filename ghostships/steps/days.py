@@ -45,6 +45,9 @@ PLACE = ("lat_deg", "lon_deg", "source_file", "source_row")
 ORDER = ("time_utc", *PLACE)
 """Order of a ship's messages. Two places in one second are a conflict: both stay, in order of place, then of source."""
 
+SUMMARISED = ("vessel_key", "mmsi", *ORDER, "sog_kn", "ais_class")
+"""Columns of positions that `summarise` looks at."""
+
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
@@ -193,7 +196,7 @@ def summarise(positions: pl.DataFrame, *, also_by: Sequence[str] = ()) -> pl.Dat
         return pl.DataFrame(schema={**tables.VESSEL_HOURS.polars_schema, **extra})
     by = ["vessel_key", *also_by]
     code = pl.col("ais_class").replace_strict({"A": 0, "B": 1}, default=2, return_dtype=pl.Int8)
-    rows = positions.sort(*by, *ORDER, nulls_last=True).with_columns(ais_class=code)
+    rows = positions.select(*SUMMARISED, *also_by).sort(*by, *ORDER, nulls_last=True).with_columns(ais_class=code)
     return _runs(rows, by).select(
         [pl.col(n).cast(t) for n, t in {**tables.VESSEL_HOURS.polars_schema, **extra}.items()]
     )

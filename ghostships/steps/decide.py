@@ -31,6 +31,10 @@ LEAST_ODDS = 1e-7
 EDGE_H = 1.0
 """A ship whose call has ended or not begun by more than this is not alongside."""
 
+_ROW = ("start_utc", "end_utc", "sensor", "scene_id", "length_m", "length_sigma_m", "vessel_name", "imo")
+_SHIP = ("mmsi", "vessel_name", "imo", "length_m")
+"""What is read of sightings and of ships, one by one."""
+
 Passing = dict[str, list[tuple[str, list[Factor]]]]
 
 
@@ -70,7 +74,7 @@ def decide(
 
     The rows of one sighting sum to 1; "none" is one minus the others, and has no waterfall of its own.
     """
-    by_gap = gaps.set_index("gap_id").to_dict("index")
+    by_gap = gaps.set_index("gap_id")[["vessel_key", "duration_h"]].to_dict("index")
     if drawn is None:
         alongside = _alongside(weighed, port_calls, sightings, by_gap, vessels, route)
     else:
@@ -153,11 +157,11 @@ def _alongside(
     """Per sighting in a call, the silences whose ship it may be, each with the factors of that match."""
     number = {call_id: c for c, call_id in enumerate(weighed.call_ids)}
     calls = port_calls[port_calls["call_id"].isin(number)]
-    ships = vessels.set_index("vessel_key").to_dict("index")
+    ships = vessels.set_index("vessel_key")[list(_SHIP)].to_dict("index")
     claims = _claims(weighed)
     spans: dict[int, tuple[int, int]] = {}
     seen: list[_Sighting] = []
-    by_id = sightings.set_index("sighting_id").to_dict("index")
+    by_id = sightings.set_index("sighting_id")[list(_ROW)].to_dict("index")
     for call in calls.itertuples(index=False):
         own = _members(number[call.call_id], [(i, by_id[i]) for i in call.sighting_ids], route)
         seen += own
@@ -228,8 +232,8 @@ def _as_drawn(
     """
     number = {call_id: c for c, call_id in enumerate(weighed.call_ids)}
     calls = port_calls[port_calls["call_id"].isin(number)]
-    ships = vessels.set_index("vessel_key").to_dict("index")
-    by_id = sightings.set_index("sighting_id").to_dict("index")
+    ships = vessels.set_index("vessel_key")[list(_SHIP)].to_dict("index")
+    by_id = sightings.set_index("sighting_id")[list(_ROW)].to_dict("index")
     found: Passing = {}
     for call in calls.itertuples(index=False):
         for s in _members(number[call.call_id], [(i, by_id[i]) for i in call.sighting_ids], route):

@@ -88,12 +88,19 @@ def _sent(edges: pl.DataFrame, statics: pl.DataFrame, column: str) -> pl.DataFra
         "vessel_key", value=column, first=pl.col("first_utc").dt.epoch("us"), last=pl.col("last_utc").dt.epoch("us")
     )
     span = OLDEST_DAYS * _DAY_US
-    pairs = edges.join(sent, on="vessel_key").with_columns(
-        late=pl.col("start") - pl.min_horizontal("last", "start"),
-        early=pl.max_horizontal("first", "end") - pl.col("end"),
-    )
-    before = pairs.filter((pl.col("first") <= pl.col("start")) & (pl.col("late") <= span))
-    after = pairs.filter((pl.col("last") >= pl.col("end")) & (pl.col("early") <= span))
+    # Ships go silent hundreds of times a year and say who they are every day of it: only days that both have in common are paired.
+    sent = sent.with_columns(_days(pl.col("first"), pl.col("last"))).explode("day")
+    paired = {
+        end: edges.filter(pl.col(end).is_not_null())
+        .with_columns(_days(pl.col(end) - past, pl.col(end) + coming))
+        .explode("day")
+        .join(sent, on=["vessel_key", "day"])
+        for end, past, coming in (("start", span, 0), ("end", 0, span))
+    }
+    before = paired["start"].with_columns(late=pl.col("start") - pl.min_horizontal("last", "start"))
+    before = before.filter((pl.col("first") <= pl.col("start")) & (pl.col("late") <= span))
+    after = paired["end"].with_columns(early=pl.max_horizontal("first", "end") - pl.col("end"))
+    after = after.filter((pl.col("last") >= pl.col("end")) & (pl.col("early") <= span))
     # Among sets that reach up to the silence itself, the one that began last, or ended first, is the nearest.
     before = before.sort("late", "first", "value", descending=[False, True, False]).unique(
         "gap_id", keep="first", maintain_order=True
@@ -104,6 +111,11 @@ def _sent(edges: pl.DataFrame, statics: pl.DataFrame, column: str) -> pl.DataFra
         .join(before.select("gap_id", before="value"), on="gap_id", how="left")
         .join(after.select("gap_id", after="value"), on="gap_id", how="left")
     )
+
+
+def _days(first_us: pl.Expr, last_us: pl.Expr) -> pl.Expr:
+    """`day`: the days since 1970 from one time to another, both included."""
+    return pl.int_ranges(first_us // _DAY_US, last_us // _DAY_US + 1).alias("day")
 
 
 def _ports(edges: pl.DataFrame, stops: pd.DataFrame) -> pl.DataFrame:
@@ -117,16 +129,28 @@ def _ports(edges: pl.DataFrame, stops: pd.DataFrame) -> pl.DataFrame:
         },
         schema={"vessel_key": pl.String, "port": pl.String, "came": pl.Int64, "left": pl.Int64},
     ).filter(pl.col("left") - pl.col("came") >= LEAST_STOP_H * _DAY_US / 24)
-    pairs = edges.join(stays, on="vessel_key")
-    before = (
-        pairs.filter((pl.col("left") <= pl.col("start")) & (pl.col("start") - pl.col("left") <= OLDEST_DAYS * _DAY_US))
-        .sort("left", "port", descending=[True, False])
-        .unique("gap_id", keep="first", maintain_order=True)
+    # Of two ports left, or reached, at the same moment the one whose id comes first.
+    before = edges.sort("start").join_asof(
+        stays.sort(pl.col("left"), pl.col("port"), descending=[False, True]),
+        left_on="start",
+        right_on="left",
+        by="vessel_key",
+        strategy="backward",
+        tolerance=OLDEST_DAYS * _DAY_US,
+        check_sortedness=False,
     )
     after = (
-        pairs.filter((pl.col("came") >= pl.col("end")) & (pl.col("came") - pl.col("end") <= NEXT_PORT_DAYS * _DAY_US))
-        .sort("came", "port")
-        .unique("gap_id", keep="first", maintain_order=True)
+        edges.filter(pl.col("end").is_not_null())
+        .sort("end")
+        .join_asof(
+            stays.sort("came", "port"),
+            left_on="end",
+            right_on="came",
+            by="vessel_key",
+            strategy="forward",
+            tolerance=NEXT_PORT_DAYS * _DAY_US,
+            check_sortedness=False,
+        )
     )
     return (
         edges.select("gap_id", "start_port", "end_port")

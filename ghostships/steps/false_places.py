@@ -113,6 +113,11 @@ class _Tracks:
     run_ends: Ints
     """First and last position of each run between breaks."""
 
+    def rows(self, track: int) -> Ints:
+        """Positions of one track."""
+        first = int(self.first[track])
+        return first + np.flatnonzero(self.of[first : self.last[track] + 1] == track)
+
 
 def find(
     positions: pl.DataFrame, *, max_speed_kn: float, is_ashore: IsAshore | None = None
@@ -158,7 +163,7 @@ def unplaced(positions: pl.DataFrame, false_rows: pl.DataFrame) -> pl.DataFrame:
     marked = positions.join(
         false_rows.with_columns(false=pl.lit(True)), on=["source_file", "source_row"], how="left", maintain_order="left"
     )
-    told = ("lat_deg", "lon_deg", "sog_kn", "cog_deg", "heading_deg")
+    told = [c for c in ("lat_deg", "lon_deg", "sog_kn", "cog_deg", "heading_deg") if c in positions.columns]
     return marked.with_columns(pl.when(pl.col("false").is_null()).then(pl.col(told))).select(positions.columns)
 
 
@@ -332,8 +337,8 @@ def _gatherings(sent: _Sent, tracks: _Tracks, rings: list[Ints]) -> list[tuple[I
         centred = len(rings) * math.pi * SAME_CENTRE_KM**2 / area_km2 * min(window_h / span_h, 1.0)
         bits = max(bits, coincidence.together_bits(int(rings_in[number]) - 1, centred, n_tried=len(rings)))
         if bits >= LEAST_BITS:
-            strays = np.flatnonzero(np.isin(tracks.of, stray[own[own < len(stray)]]))
-            rows = np.concatenate([strays, *(rings[i - len(stray)] for i in own[own >= len(stray)])])
+            strays = [tracks.rows(track) for track in stray[own[own < len(stray)]].tolist()]
+            rows = np.concatenate([*strays, *(rings[i - len(stray)] for i in own[own >= len(stray)])])
             out.append((np.unique(rows), bits))
     return out
 
@@ -379,15 +384,17 @@ def _jamming(sent: _Sent, rows: Ints, bits: float, is_ashore: IsAshore | None) -
     """Rows not to be believed, and the finding: those given, and what other ships with impossible steps sent from there."""
     middle = np.median(sent.unit[rows], axis=0)
     middle /= np.linalg.norm(middle)
-    away_km = np.linalg.norm(sent.unit - middle, axis=1) * EARTH_RADIUS_KM
-    wide_km = 1.2 * float(away_km[rows].max()) + 1.0
+    wide_km = 1.2 * float((np.linalg.norm(sent.unit[rows] - middle, axis=1) * EARTH_RADIUS_KM).max()) + 1.0
     begin, end = float(sent.h[rows].min()), float(sent.h[rows].max())
-    inside = away_km <= wide_km
-    during = inside & (sent.h >= begin - _SLACK_AROUND_H) & (sent.h <= end + _SLACK_AROUND_H)
-    resident = inside & ~during & (sent.h >= begin - _RESIDENT_H) & (sent.h <= end + _RESIDENT_H)
+    then = np.flatnonzero((sent.h >= begin - _RESIDENT_H) & (sent.h <= end + _RESIDENT_H))
+    inside = then[np.linalg.norm(sent.unit[then] - middle, axis=1) * EARTH_RADIUS_KM <= wide_km]
+    is_now = (sent.h[inside] >= begin - _SLACK_AROUND_H) & (sent.h[inside] <= end + _SLACK_AROUND_H)
+    now, resident = inside[is_now], inside[~is_now]
+    during = np.zeros(len(sent.h), dtype=bool)
+    during[now] = True
     thrown = sent.ship[sent.jumps[during[sent.jumps] ^ during[sent.jumps - 1]]]
     joined = np.setdiff1d(thrown, sent.ship[resident])
-    rows = np.union1d(rows, np.flatnonzero(during & np.isin(sent.ship, joined)))
+    rows = np.union1d(rows, now[np.isin(sent.ship[now], joined)])
     ships, first_row = np.unique(sent.ship[rows], return_index=True)
     firsts = rows[first_row]
     by_jump = firsts[np.isin(firsts, sent.jumps)]
@@ -397,7 +404,7 @@ def _jamming(sent: _Sent, rows: Ints, bits: float, is_ashore: IsAshore | None) -
     around = _around(sent, came_from[known])
     lat, lon = _degrees(middle)
     start_utc, end_utc = _times(sent, rows)
-    half_km = float(np.median(away_km[rows]))
+    half_km = float(np.median(np.linalg.norm(sent.unit[rows] - middle, axis=1) * EARTH_RADIUS_KM))
     n_rows = len(rows)
     because = (
         f"{len(ships)} ships were suddenly heard within {wide_km:.0f} km of {_place(lat, lon)} between "
@@ -474,10 +481,10 @@ def _lines(sent: _Sent, tracks: _Tracks) -> list[tuple[Ints, str]]:
     """
     h, of = sent.h, tracks.of
     pieces = [
-        np.flatnonzero(of == track)
+        tracks.rows(track)
         for track in np.flatnonzero(
             ~tracks.is_main & (tracks.n >= LEAST_SHAPE) & (h[tracks.last] - h[tracks.first] >= LINE_H)
-        )
+        ).tolist()
     ]
     is_jump = np.zeros(len(h) + 1, dtype=bool)
     is_jump[sent.jumps] = True

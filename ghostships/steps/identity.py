@@ -342,7 +342,8 @@ def contradicted(
     if seen.empty or positions.is_empty():
         return []
     fastest = max(s.kn for s in route.top_speeds)
-    placed = positions.filter(pl.col("lat_deg").is_not_null())
+    placed = positions.filter(pl.col("lat_deg").is_not_null()).with_columns(us=pl.col("time_utc").dt.epoch("us"))
+    placed = placed.sort("us", maintain_order=True)
     tracks = {str(t["vessel_key"][0]): t for t in placed.partition_by("vessel_key", maintain_order=True)}
     found = []
     s: Any
@@ -378,19 +379,22 @@ def _contradicts(
 ) -> Finding | None:
     if track is None:
         return None
-    late = (track["time_utc"] - s.start_utc.to_pydatetime()).dt.total_microseconds().abs().to_numpy() / US_PER_HOUR
-    near = np.flatnonzero(late <= CONTRADICTION_H)
-    if not len(near):
+    at, within = s.start_utc.value // 1000, round(CONTRADICTION_H * US_PER_HOUR)
+    us = track["us"].to_numpy()
+    low, high = np.searchsorted(us, at - within), np.searchsorted(us, at + within, side="right")
+    if low == high:
         return None
-    apart = sphere.gc_km(track["lat_deg"].to_numpy()[near], track["lon_deg"].to_numpy()[near], *place)
-    over = apart - (fastest_kn * KM_PER_NM * late[near] + LEAST_CONTRADICTION_KM)
+    near = track[int(low) : int(high)]
+    late = np.abs(us[low:high] - at) / US_PER_HOUR
+    apart = sphere.gc_km(near["lat_deg"].to_numpy(), near["lon_deg"].to_numpy(), *place)
+    over = apart - (fastest_kn * KM_PER_NM * late + LEAST_CONTRADICTION_KM)
     worst = int(np.argmax(over))
     if not over[worst] > 0:
         return None
-    row = track.row(int(near[worst]), named=True)
+    row = near.row(worst, named=True)
     because = (
         f"sighting {s.sighting_id} reads ship {key}, whose transponder was {apart[worst]:.0f} km away "
-        f"{60 * late[near][worst]:.0f} min from then: the name or the transponder is wrong"
+        f"{60 * late[worst]:.0f} min from then: the name or the transponder is wrong"
     )
     start, end = sorted((s.start_utc, pd.Timestamp(row["time_utc"])))
     own_row = s.source_row if isinstance(s.source_row, str) else str(s.sighting_id)

@@ -60,6 +60,9 @@ FOLLOWED_H = 1.0
 """Within this a ship is followed, and the better track is taken even if the next is nearly as good: passing ships must not
 shred each other's tracks, and no gap of the shortest policy lies in between."""
 
+ALSO = ("imo",)
+"""Columns of positions that `find` looks at, beside those that `summarise` does."""
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 _NM = EARTH_RADIUS_KM / KM_PER_NM
@@ -107,6 +110,11 @@ class _Track:
         self.imo = imo or self.imo
         self.rows.append(row)
 
+    def pass_by(self, first: int, last: int, now: float, x: float, y: float, z: float, sog_kn: float, imo: int) -> None:
+        """Several positions at once, of which only the last is told; the leg is that of the next one (`go_on`)."""
+        self.x, self.y, self.z, self.at_h, self.sog_kn, self.imo = x, y, z, now, sog_kn, imo
+        self.rows.extend(range(first, last + 1))
+
 
 def find(
     vessel_hours: pl.DataFrame,
@@ -121,7 +129,7 @@ def find(
 
     Parameters
     ----------
-    positions : messages, of at least the ships that `suspects` names
+    positions : messages, of at least the ships that `suspects` names; of their columns at least `ALSO` and what `summarise` needs
     summarise : `days.summarise`, to make the hours of each hull again
     max_speed_kn : a ship with a faster step than this is looked at position by position
     follow_kn : speed within which a position continues a track, unless the ship itself reports more
@@ -213,41 +221,34 @@ def _follow(messages: pl.DataFrame, *, follow_kn: float, max_silence_h: float) -
     key = messages["vessel_key"][0]
     time_us = placed["time_utc"].dt.epoch("us").to_numpy()
     lat, lon = placed["lat_deg"].to_numpy(), placed["lon_deg"].to_numpy()
-    ids = np.empty(len(placed), dtype=object)
-    hulls = np.zeros(len(placed), dtype=np.int64)
+    numbers, hulls = np.zeros(len(placed), dtype=np.int64), np.zeros(len(placed), dtype=np.int64)
     jump = np.zeros(len(placed), dtype=bool)
     rows: list[dict[str, object]] = []
     believed = np.concatenate([np.array(t.rows, dtype=np.int64) for t in tracks])
     for track in tracks:
         hulls[track.rows] = track.hull
-    nearest = _nearest(time_us[np.sort(believed)], time_us)
-    for track in [*tracks, *jumps]:
+    believed.sort()
+    nearest = _nearest(time_us[believed], time_us)
+    for number, track in enumerate([*tracks, *jumps]):
         first = track.rows[0]
         is_jump = track.reason == JUMP
         # A jump was probably sent by the hull heard nearest in time, wherever it says it is.
-        hull = int(hulls[np.sort(believed)[nearest[first]]]) if is_jump else track.hull
+        hull = int(hulls[believed[nearest[first]]]) if is_jump else track.hull
         name = segment_id(key, int(time_us[first]), _e7(float(lat[first])), _e7(float(lon[first])))
-        ids[track.rows], hulls[track.rows], jump[track.rows] = name, hull, is_jump
+        numbers[track.rows], hulls[track.rows], jump[track.rows] = number, hull, is_jump
         start, end = placed["time_utc"][first], placed["time_utc"][track.rows[-1]]
         rows.append(
             dict(zip(tables.SEGMENTS.names, (name, key, hull, start, end, len(track.rows), track.reason), strict=True))
         )
-    labelled = [
-        placed.with_columns(
-            segment_id=pl.Series(ids.tolist(), dtype=pl.String), hull=pl.Series(hulls), jump=pl.Series(jump)
-        )
-    ]
+    found = pl.DataFrame(rows, schema=tables.SEGMENTS.polars_schema)
+    ids = found["segment_id"]
+    labelled = [placed.with_columns(ids.gather(numbers), hull=pl.Series(hulls), jump=pl.Series(jump))]
     if len(silent):
-        keep = np.sort(believed)
-        at = keep[_nearest(time_us[keep], silent["time_utc"].dt.epoch("us").to_numpy())]
+        at = believed[_nearest(time_us[believed], silent["time_utc"].dt.epoch("us").to_numpy())]
         labelled.append(
-            silent.with_columns(
-                segment_id=pl.Series(ids[at].tolist(), dtype=pl.String),
-                hull=pl.Series(hulls[at]),
-                jump=pl.lit(False),
-            )
+            silent.with_columns(ids.gather(numbers[at]), hull=pl.Series(hulls[at]), jump=pl.lit(False)),
         )
-    return pl.DataFrame(rows, schema=tables.SEGMENTS.polars_schema), pl.concat(labelled)
+    return found, pl.concat(labelled)
 
 
 def _nearest(sorted_times: Ints, times: Ints) -> Ints:
@@ -256,6 +257,35 @@ def _nearest(sorted_times: Ints, times: Ints) -> Ints:
     before = (after - 1).clip(0)
     nearer = np.abs(times - sorted_times[before]) <= np.abs(sorted_times[after] - times)
     return np.where(nearer, before, after)
+
+
+def _followed(
+    placed: pl.DataFrame, places: tuple[list[float], list[float], list[float]], *, follow_kn: float, within_h: float
+) -> tuple[list[int], list[int]]:
+    """How far each position is followed without a doubt, were its track the only one, and the IMO number told until then.
+
+    The first says for each position the last one that moves on from the one before it, of those that come in an unbroken run of
+    `_Track.is_followed`; the position itself, or one before, where there is none. Whatever lies within the last bits of a limit
+    ends a run and is judged alone.
+    """
+    n = len(placed)
+    hours = placed["time_utc"].dt.epoch("us").to_numpy() / US_PER_HOUR
+    passed = np.diff(hours, prepend=hours[:1])
+    away = _NM * np.sqrt(sum(np.diff(np.array(v), prepend=v[:1]) ** 2 for v in places))
+    sog = placed["sog_kn"].fill_null(0.0).to_numpy()
+    fastest = np.maximum(sog, np.append(sog[:1], sog[:-1]))
+    imo = placed["imo"].fill_null(0).to_numpy()
+    index = np.arange(n)
+    told = imo[np.maximum.accumulate(np.where(imo != 0, index, 0))]
+    told_before = np.append(told[:1], told[:-1])
+    sure = (imo == 0) | (told_before == 0) | (imo == told_before)
+    sure &= passed <= within_h
+    sure &= away * (1 + 1e-9) <= np.maximum(follow_kn, 1.1 * fastest) * (passed + SLACK_H)
+    sure[:1] = False
+    ends = np.append(np.flatnonzero(~sure), n)
+    until = ends[np.searchsorted(ends, index, side="right")] - 1
+    moving = np.maximum.accumulate(np.where(passed > 0, index, 0))
+    return moving[until].tolist(), told.tolist()
 
 
 def _tracks(placed: pl.DataFrame, *, follow_kn: float, max_silence_h: float) -> tuple[list[_Track], list[_Track]]:
@@ -279,10 +309,17 @@ def _tracks(placed: pl.DataFrame, *, follow_kn: float, max_silence_h: float) -> 
         track.rows.append(row)
         open_tracks.append(track)
 
-    for row in range(len(hours)):
+    followed, told = _followed(placed, (xs, ys, zs), follow_kn=follow_kn, within_h=follow_at_once_h)
+    row = -1
+    while (row := row + 1) < len(hours):
         now, x, y, z, sog, imo = hours[row], xs[row], ys[row], zs[row], sogs[row], imos[row]
         if len(open_tracks) == 1 and open_tracks[0].is_followed(now, x, y, z, sog, imo, follow_kn, follow_at_once_h):
-            open_tracks[0].go_on(row, now, x, y, z, sog, imo)
+            track = open_tracks[0]
+            track.go_on(row, now, x, y, z, sog, imo)
+            last = followed[row] - 1
+            if last > row and track.imo == told[row]:
+                track.pass_by(row + 1, last, hours[last], xs[last], ys[last], zs[last], sogs[last], told[last])
+                row = last
             continue
         fitting: list[tuple[int, float, float]] = []
         stale = False

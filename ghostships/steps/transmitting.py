@@ -6,6 +6,7 @@ its nearest position. The ship competes with a hull without a transponder, and e
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,18 @@ LEAST_CONTRADICTION_KM = 10.0
 CONTRADICTION_H = 3.0
 """A position within this of a sighting can contradict it; later the ship may have sailed anywhere on the coast."""
 
+NEEDED = ("vessel_key", "time_utc", "lat_deg", "lon_deg", "sog_kn", "source_file", "source_row")
+"""Columns of positions that the two questions below look at."""
+
+STILL_H = 24.0
+STILL_KM = 0.5
+STILL_KN = 0.7
+"""A ship heard at one place, not moving, and heard there again within so long lay there in between, whatever was not heard: at the
+dark port nobody leaves, calls elsewhere and is back at the same berth within a day (own judgement)."""
+
+SWING_KM = 0.15
+"""How far a ship that lies still is from where it was heard: her length, her swing, the error of a fix."""
+
 BOX_LAT_DEG = 1.0
 BOX_LON_DEG = 1.5
 """Ships farther than this at the nearest heard hour are not looked at: 110 km, more than six hours at 9 kn in ports' reach."""
@@ -62,6 +75,8 @@ def wanted(
     if not instants.is_empty() and not segment_hours.is_empty():
         pairs = _near(instants, segment_hours, max_bracket_h)
         parts.append(_spans(pairs.select("vessel_key", "at"), max_bracket_h))
+        still = _still(instants, segment_hours, max_bracket_h)
+        parts.append(_spans(still.select("vessel_key", "at"), STILL_H))
     named = [
         (str(ship.vessel_key), s.start_utc.to_pydatetime())
         for s, _ in _exact_and_named(seen, route)
@@ -90,13 +105,14 @@ def explain(
 
     One row per sighting and ship: `sighting_id`, `vessel_key`, `mmsi`, `distance_km`, `p` and the bits of `position`, `length`,
     `name_read` and `competition`, with their sentences. Ships not heard on both sides within `max_bracket_h` [h] are not
-    transmitting and have no row.
+    transmitting and have no row, but for those that lay still: heard at one place before and after, within `STILL_H`.
     """
     seen = sightings[sightings["observation_type"] == "vessel"]
     instants = _instants(seen, route)
     if instants.is_empty() or positions.is_empty():
         return _nothing()
-    pairs = _near(instants, segment_hours, max_bracket_h)
+    near = _near(instants, segment_hours, max_bracket_h)
+    pairs = pl.concat([near, _still(instants, segment_hours, max_bracket_h).select(near.columns)]).unique()
     if pairs.is_empty():
         return _nothing()
     placed = _place(pairs, positions, max_bracket_h)
@@ -197,6 +213,43 @@ def _near(instants: pl.DataFrame, segment_hours: pl.DataFrame, max_bracket_h: fl
     return near.select(columns).unique().sort("vessel_key", "at", "sighting_id")
 
 
+def _still(instants: pl.DataFrame, segment_hours: pl.DataFrame, max_bracket_h: float) -> pl.DataFrame:
+    """Ships that lay in a box around a sighting, heard before and after it at one place, longer apart than the bracket."""
+    ship = ["vessel_key", "segment_id"]
+    steps = (
+        segment_hours.filter(pl.col("first_utc").is_not_null())
+        .sort(*ship, "hour_utc")
+        .select(
+            "vessel_key",
+            pl.col("last_utc").shift(1).over(ship).alias("since"),
+            pl.col("first_utc").alias("until"),
+            pl.col("last_lat_deg").shift(1).over(ship).alias("at_lat"),
+            pl.col("last_lon_deg").shift(1).over(ship).alias("at_lon"),
+            pl.col("first_lat_deg").alias("to_lat"),
+            pl.col("first_lon_deg").alias("to_lon"),
+        )
+        .with_columns(
+            ((pl.col("until") - pl.col("since")).dt.total_microseconds() / units.US_PER_HOUR).alias("whole_h")
+        )
+        .filter(pl.col("whole_h").is_between(max_bracket_h, STILL_H))
+    )
+    km = sphere.gc_km(*(steps[c].to_numpy() for c in ("at_lat", "at_lon", "to_lat", "to_lon")))
+    steps = steps.filter(pl.Series(km <= STILL_KM)).sort("vessel_key", "since")
+    ordered = instants.sort("at", "sighting_id")
+    first = ordered["at"].search_sorted(steps["since"], side="left").to_numpy().astype(np.int64)
+    last = ordered["at"].search_sorted(steps["until"], side="right").to_numpy().astype(np.int64)
+    counts = np.maximum(last - first, 0)
+    row = np.repeat(np.arange(len(steps)), counts)
+    within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+    pairs: pl.DataFrame = pl.concat([ordered[np.repeat(first, counts) + within], steps[row]], how="horizontal")
+    pairs = pairs.filter(
+        ((pl.col("at_lat") - pl.col("lat")).abs() <= BOX_LAT_DEG)
+        & ((pl.col("at_lon") - pl.col("lon")).abs() <= BOX_LON_DEG)
+    )
+    columns = [*instants.columns, "vessel_key"]
+    return pairs.select(columns).unique().sort("vessel_key", "at", "sighting_id")
+
+
 def _place(pairs: pl.DataFrame, positions: pl.DataFrame, max_bracket_h: float) -> pl.DataFrame:
     """Where each ship was at each instant, and how well that fits the sighting [per km2]."""
     tracks = (
@@ -225,7 +278,15 @@ def _place(pairs: pl.DataFrame, positions: pl.DataFrame, max_bracket_h: float) -
     joined = joined.with_columns(
         ((pl.col("at") - pl.col("before_time_utc")).dt.total_microseconds() / us).alias("before_h"),
         ((pl.col("after_time_utc") - pl.col("at")).dt.total_microseconds() / us).alias("after_h"),
-    ).filter(pl.col("before_h") + pl.col("after_h") < max_bracket_h)
+    )
+    moved = sphere.gc_km(
+        *(joined[f"{side}_{c}_deg"].to_numpy() for side in ("before", "after") for c in ("lat", "lon"))
+    )
+    lay_still = (moved <= STILL_KM) & (joined["before_sog_kn"].fill_null(0.0).to_numpy() <= STILL_KN)
+    whole = (joined["before_h"] + joined["after_h"]).to_numpy()
+    with np.errstate(invalid="ignore"):
+        kept = (whole < max_bracket_h) | (lay_still & (whole <= STILL_H))
+    joined, lay_still = joined.filter(pl.Series(kept)), (lay_still & (whole >= max_bracket_h))[kept]
     if joined.is_empty():
         return joined
     f = {c: joined[c].to_numpy() for c in ("before_h", "after_h", "lat", "lon", "sigma_km")}
@@ -239,7 +300,7 @@ def _place(pairs: pl.DataFrame, positions: pl.DataFrame, max_bracket_h: float) -
     implied_kn = np.divide(units.nm(1.0) * sailed, whole, out=np.zeros_like(whole), where=whole > 0)
     speed_kn = np.maximum(reported, implied_kn)
     nearest_h = np.minimum(f["before_h"], f["after_h"])
-    drift = DRIFT_SHARE * (speed_kn + 0.3) * units.KM_PER_NM * nearest_h
+    drift = np.where(lay_still, SWING_KM, DRIFT_SHARE * (speed_kn + 0.3) * units.KM_PER_NM * nearest_h)
     sigma = np.sqrt(f["sigma_km"] ** 2 + drift**2 + (AZIMUTH_KM_PER_KN * speed_kn) ** 2)
     distance = sphere.gc_km(lat, lon, f["lat"], f["lon"])
     density = np.exp(-0.5 * (distance / sigma) ** 2) / (2 * np.pi * sigma**2)
@@ -250,44 +311,62 @@ def _place(pairs: pl.DataFrame, positions: pl.DataFrame, max_bracket_h: float) -
     )
 
 
+@dataclass(frozen=True)
+class _Read:
+    """What a sighting says of its ship, whichever ship that is; hulls without a transponder per km2 where it is."""
+
+    per_km2: float
+    length_m: float
+    sigma_m: float
+    background: float
+    vessel_name: str | None
+    imo: int | None
+    p_name_correct: float
+    scene_id: str | None
+
+
+def _read(s: Any, route: Route, unknown_at_sea: dict[str, float]) -> _Read:
+    sensor = route.sensor(_text(s.sensor))
+    port = next((p for p in route.ports if p.id == s.port), None)
+    middle = (route.priors.trade_length_min_m + route.priors.trade_length_max_m) / 2
+    sigma = max(s.length_sigma_m if s.length_sigma_m == s.length_sigma_m else 0.0, sensor.length_sigma_m)
+    spread = np.hypot(route.priors.hull_length_sd_m, sigma)
+    return _Read(
+        DARK_HULLS_IN_PORT / (np.pi * port.radius_km**2) if port else unknown_at_sea[s.sighting_id],
+        s.length_m / sensor.length_ratio,
+        sigma,
+        factors.normal(s.length_m if s.length_m == s.length_m else middle, middle, spread),
+        _text(s.vessel_name),
+        None if pd.isna(s.imo) else int(s.imo),
+        route.priors.p_name_correct if pd.isna(s.p_name_correct) else float(s.p_name_correct),
+        _text(s.scene_id),
+    )
+
+
 def _decide(
     pairs: pd.DataFrame, seen: pd.DataFrame, vessels: pd.DataFrame, route: Route, unknown_at_sea: dict[str, float]
 ) -> pd.DataFrame:
     """Weigh each pair against a hull without a transponder, and let one ship explain one detection of a picture."""
-    by_id, ships = seen.set_index("sighting_id").to_dict("index"), vessels.set_index("vessel_key").to_dict("index")
-    middle = (route.priors.trade_length_min_m + route.priors.trade_length_max_m) / 2
+    wanted = seen[seen["sighting_id"].isin(pairs["sighting_id"])]
+    by_id = {str(s.sighting_id): _read(s, route, unknown_at_sea) for s in wanted.itertuples(index=False)}
+    ships = {
+        str(v.vessel_key): (v.mmsi, float(v.length_m), _text(v.vessel_name), None if pd.isna(v.imo) else int(v.imo))
+        for v in vessels.itertuples(index=False)
+    }
     weights, rows = [], []
     for pair in pairs.itertuples(index=False):
-        s, ship = by_id[pair.sighting_id], ships[pair.vessel_key]
-        sensor = route.sensor(_text(s["sensor"]))
-        port = next((p for p in route.ports if p.id == s["port"]), None)
-        area_density = DARK_HULLS_IN_PORT / (np.pi * port.radius_km**2) if port else unknown_at_sea[pair.sighting_id]
-        position = factors.ratio_bits(P_DETECT * pair.density, area_density)
-        claimed = s["length_sigma_m"] if s["length_sigma_m"] == s["length_sigma_m"] else 0.0
-        sigma = max(claimed, sensor.length_sigma_m)
-        background = factors.normal(
-            s["length_m"] if s["length_m"] == s["length_m"] else middle,
-            middle,
-            np.hypot(route.priors.hull_length_sd_m, sigma),
-        )
-        named, name_text = factors.name_read(
-            _text(s["vessel_name"]),
-            None if pd.isna(s["imo"]) else int(s["imo"]),
-            _text(ship["vessel_name"]),
-            None if pd.isna(ship["imo"]) else int(ship["imo"]),
-            p_correct=route.priors.p_name_correct if pd.isna(s["p_name_correct"]) else float(s["p_name_correct"]),
-        )
-        fit, length_text = factors.length(
-            s["length_m"] / sensor.length_ratio, sigma, float(ship["length_m"]), background=background
-        )
-        length = 0.0 if named > 1 else factors.ratio_bits(fit, background)
+        s, (mmsi, length_m, ship_name, imo) = by_id[pair.sighting_id], ships[pair.vessel_key]
+        position = factors.ratio_bits(P_DETECT * pair.density, s.per_km2)
+        named, name_text = factors.name_read(s.vessel_name, s.imo, ship_name, imo, p_correct=s.p_name_correct)
+        fit, length_text = factors.length(s.length_m, s.sigma_m, length_m, background=s.background)
+        length = 0.0 if named > 1 else factors.ratio_bits(fit, s.background)
         name = factors.ratio_bits(named, 1.0)
         weights.append(2.0 ** (position + length + name))
         rows.append(
             {
                 "sighting_id": pair.sighting_id,
                 "vessel_key": pair.vessel_key,
-                "mmsi": ship["mmsi"],
+                "mmsi": mmsi,
                 "distance_km": pair.distance_km,
                 "position": position,
                 "position_because": f"transmitting {pair.distance_km:.1f} km from the sighting at its time",
@@ -299,7 +378,7 @@ def _decide(
         )
     out = pd.DataFrame(rows)
     # A ship in a picture without an id is bound to its own sighting alone.
-    scene = [by_id[i]["scene_id"] if isinstance(by_id[i]["scene_id"], str) else f"|{i}" for i in pairs["sighting_id"]]
+    scene = [f"|{i}" if by_id[i].scene_id is None else by_id[i].scene_id for i in pairs["sighting_id"]]
     ship = pd.factorize(pairs["vessel_key"] + "|" + pd.Series(scene, index=pairs.index))[0]
     out["p"] = association.one_each(np.array(weights), pd.factorize(pairs["sighting_id"])[0], ship)
     alone = out["position"] + out["length"] + out["name_read"]

@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 
 from ghostships import units
-from ghostships.inference import factors, histories, joint, weakest
+from ghostships.inference import alternatives, factors, headings, histories, meetings, otherwise, rests_on
+from ghostships.inference.alternatives import Shares
 from ghostships.inference.factors import Factor
 from ghostships.inference.joint import Weighed
-from ghostships.inference.together import Together, one_thread
-from ghostships.inference.weakest import Link, shown
+from ghostships.inference.rests_on import Again
+from ghostships.inference.together import one_thread
+from ghostships.inference.weakest import shown
 from ghostships.routes import Route
 
 US = units.US_PER_HOUR
@@ -48,6 +52,23 @@ class Found:
     n_not_shown: int = 0
 
 
+@dataclass(frozen=True)
+class Around:
+    """What else a run knows of the silences and of the time around them.
+
+    `matches` says who each sighting may be, `declared` what ships said before and after (`steps.declared.around`), `hours` are the
+    heard hours of every hull; `as_of` cuts what is still open.
+    """
+
+    sightings: pd.DataFrame
+    scenes: pd.DataFrame
+    matches: pd.DataFrame
+    declared: pd.DataFrame
+    hours: pl.DataFrame
+    fastest_kn: dict[str, float]
+    as_of: datetime | None
+
+
 @one_thread()
 def find(
     weighed: Weighed,
@@ -55,25 +76,22 @@ def find(
     reach: pd.DataFrame,
     port_calls: pd.DataFrame,
     stops: pd.DataFrame,
+    vessels: pd.DataFrame,
+    around: Around,
     *,
     route: Route,
-    vessels: pd.DataFrame | None = None,
 ) -> Found:
     """Round trips of the ships in the data: tiers *seen* and *inferred*.
 
     One row per cycle. `p_trip` is the probability that the silence holds at least that many calls at the dark port. `vessels` gives
-    the lengths that must fit the quay where a call was told to lie.
+    the lengths that must fit the quay where a call was told to lie, `around` what the alternatives of a trip are weighed by.
     """
     found = Found()
     by_gap = gaps.set_index("gap_id")
     at_dark = reach[reach["port"] == route.dark_port_id].set_index("gap_id")
-    others = reach[(reach["port"] != route.dark_port_id) & reach["verdict"].isin(["feasible", "marginal"])]
-    others_by_gap = {k: v for k, v in others.groupby("gap_id", sort=True)}
     chain = _chains(gaps, stops)
     calls = port_calls.set_index("call_id")
-    lengths = (
-        {} if vessels is None else dict(zip(vessels["vessel_key"], vessels["length_m"].astype(float), strict=True))
-    )
+    lengths = dict(zip(vessels["vessel_key"], vessels["length_m"].astype(float), strict=True))
     best: dict[str, tuple[float, int]] = {}
     for g, silent in enumerate(weighed.silents):
         if not silent.is_feasible:
@@ -87,17 +105,21 @@ def find(
             continue
         best[head] = (p, g)
     shown = sorted((g for _, g in best.values()), key=lambda g: weighed.gap_ids[g])
-    again = _weigh_again(weighed, shown)
+    again = rests_on.weigh_again(weighed, shown)
+    instead = _instead(weighed, shown, gaps, reach, vessels, around, route)
+    under_way = _under_way(around)
     for g in shown:
         gap_id = weighed.gap_ids[g]
         length_m = float(lengths.get(weighed.silents[g].ship, math.nan))
-        steps, bits, verdict = _waterfall(weighed, g, again[g], _alongside(weighed, g, calls, length_m, route))
-        n_calls = verdict.n_calls if verdict.n_calls is not None else np.array([1.0])
-        if g in weighed.solution.drawn and n_calls[0] < 1:
-            p = weighed.solution.drawn[g]
-            n_calls = np.append(1 - p, n_calls[1:] * p / n_calls[1:].sum())
+        seen_there = _alongside(weighed, g, calls, length_m, around.sightings, route)
+        at_sea = _heading(seen_there, under_way.get(gap_id, []), by_gap.loc[gap_id].to_dict(), route)
+        steps, bits, verdict = _waterfall(weighed, g, again[g], at_sea)
+        n_calls = np.array([1.0]) if verdict.n_calls is None else verdict.n_calls
+        n_calls = rests_on.number_of_calls(weighed, g, n_calls)
         low, middle, high = histories.percentiles(n_calls, given_any=True)
         at_least = np.cumsum(n_calls[::-1])[::-1]
+        if at_least[2:3].sum() >= SEEN_SHARE:
+            again[g] = rests_on.fewer(weighed, g, again[g], n_calls)
         carried = _carried(weighed, g)
         ordered = sorted(
             carried, key=lambda c: (calls.at[weighed.call_ids[c], "arrival_not_after_utc"], weighed.call_ids[c])
@@ -121,7 +143,8 @@ def find(
                 by_gap,
                 chain[gap_id],
                 at_dark,
-                others_by_gap.get(gap_id),
+                instead[g],
+                factors.probability(bits),
                 calls,
                 stops,
                 route,
@@ -139,81 +162,8 @@ def _carried(weighed: Weighed, g: int) -> list[int]:
     return [c for c, share in shares.items() if weighed.known[c].is_dark_port and share >= 0.5]
 
 
-@dataclass(frozen=True)
-class _Again:
-    """A silence weighed again with part of the evidence: log-odds [bits] without any picture, with empty ones, then with calls
-    but neither length nor name, without name, and with both; and the probability of a trip without the pictures of each call, and
-    without the name read in them."""
-
-    blind: float
-    unseen: float
-    pictures: float
-    length: float
-    name_read: float
-    without: dict[int, float]
-    unnamed: dict[int, float]
-
-
-WEAKEST_FROM_SHARE = 0.05
-"""A call that a silence holds less likely than this is not what its trip rests on."""
-
-
-def _likelihoods(weighed: Weighed, g: int) -> dict[int, float]:
-    """How much better the ship of a silence explains each of its calls than anyone else may, as the joint solution has it."""
-    s = weighed.solution
-    full = {c: joint.likelihood(weighed.known[c], s.fits[g, c], s.unknown_rate[c]) for c in s.shares[g]}
-    return {c: weight * s.others[g][c] for c, weight in full.items()}
-
-
-def _weigh_again(weighed: Weighed, silences: list[int]) -> dict[int, _Again]:
-    """All that the waterfalls of these silences need, in one sweep."""
-    s = weighed.solution
-    asked: list[tuple[int, float, dict[int, float]]] = []
-    for g in silences:
-        bare = [(weighed.known[c], s.fits[g, c], s.unknown_rate[c], c) for c in s.shares[g]]
-        asked.append((g, 1.0, {}))
-        for options in ({"with_length": False, "with_name": False}, {"with_name": False}, {}):
-            asked.append((g, 1.0, {c: joint.likelihood(k, fit, rate, **options) for k, fit, rate, c in bare}))
-        full, odds = _likelihoods(weighed, g), s.odds(g, weighed.silents[g])
-        asked += [(g, odds, {k: w for k, w in full.items() if k != c}) for c in _leaned_on(weighed, g)]
-        for c in _named(weighed, g):
-            bare_call = joint.likelihood(weighed.known[c], s.fits[g, c], s.unknown_rate[c], with_name=False)
-            asked.append((g, odds, {**full, c: bare_call * s.others[g][c]}))
-    own = [weighed.silents[g].silence for g, _, _ in asked]
-    likelihoods = np.array([w for _, _, weights in asked for w in weights.values()])
-    sums = Together(own, [list(weights) for _, _, weights in asked]).weigh(
-        np.array([o for _, o, _ in asked]), likelihoods
-    )
-    blind = Together([weighed.silents[g].silence for g in silences], [()] * len(silences), is_blind=True)
-    in_blind = blind.weigh(np.ones(len(silences)), np.zeros(0))
-    bits = [factors.ratio_bits(float(t), float(o)) for t, o in zip(sums.trip, sums.other, strict=True)]
-    odds_of = np.array([o for _, o, _ in asked])
-    p = odds_of * sums.trip / (sums.other + odds_of * sums.trip)
-    found, at = {}, 0
-    for n, g in enumerate(silences):
-        calls, named = _leaned_on(weighed, g), _named(weighed, g)
-        first = factors.ratio_bits(float(in_blind.trip[n]), float(in_blind.other[n]))
-        unseen, pictures, length, name_read = bits[at : at + 4]
-        at += 4
-        without = dict(zip(calls, p[at : at + len(calls)].tolist(), strict=True))
-        at += len(calls)
-        unnamed = dict(zip(named, p[at : at + len(named)].tolist(), strict=True))
-        at += len(named)
-        found[g] = _Again(first, unseen, pictures, length, name_read, without, unnamed)
-    return found
-
-
-def _leaned_on(weighed: Weighed, g: int) -> list[int]:
-    return [c for c, share in sorted(weighed.solution.shares[g].items()) if share >= WEAKEST_FROM_SHARE]
-
-
-def _named(weighed: Weighed, g: int) -> list[int]:
-    """Calls that it leans on in whose pictures a name was read that speaks for this ship."""
-    return [c for c in _leaned_on(weighed, g) if weighed.solution.fits[g, c][1] > 1]
-
-
 def _waterfall(
-    weighed: Weighed, g: int, again: _Again, alongside: list[Factor]
+    weighed: Weighed, g: int, again: Again, alongside: list[Factor]
 ) -> tuple[list[Factor], float, histories.Verdict]:
     """The factors of a trip, each as the change it makes, and their sum in bits.
 
@@ -250,11 +200,12 @@ def _waterfall(
         detail = _details(weighed, g, name)
         steps.append(Factor(name, after - before, f"{text}{': ' + detail if detail else ''}"))
         before = after
-    verdict = silence.weigh(odds=s.odds(g, silent), likelihoods=_likelihoods(weighed, g), count_calls=True)
+    verdict = silence.weigh(odds=s.odds(g, silent), likelihoods=rests_on.likelihoods(weighed, g), count_calls=True)
     joined, text = factors.ratio_bits(verdict.trip, verdict.other), "other ships that may have made the same calls"
     if g in s.drawn:
         text = (
-            "what drawing all sightings and silences together adds: other ships, and other ways to tell the stays apart"
+            "what drawing all sightings and silences together adds: other ships, and other ways to tell the stays apart; "
+            "as bold as such odds turned out to deserve on simulated traffic"
         )
         # What was drawn is the answer; the odds that it began with stand above.
         joined = factors.bits_of(s.p(g, silent)) - factors.ratio_bits(s.odds(g, silent), 1.0)
@@ -264,7 +215,9 @@ def _waterfall(
     return steps, total, verdict
 
 
-def _alongside(weighed: Weighed, g: int, calls: pd.DataFrame, length_m: float, route: Route) -> list[Factor]:
+def _alongside(
+    weighed: Weighed, g: int, calls: pd.DataFrame, length_m: float, sightings: pd.DataFrame, route: Route
+) -> list[Factor]:
     """Berth and heading of the likeliest call at the dark port, weighed after the joint solution as far as the silence holds it."""
     shares = {c: p for c, p in weighed.solution.shares[g].items() if weighed.known[c].is_dark_port}
     top = max(sorted(shares), key=lambda c: shares[c], default=None)
@@ -273,6 +226,8 @@ def _alongside(weighed: Weighed, g: int, calls: pd.DataFrame, length_m: float, r
     known = [berth for berth in route.dark_port.berths if berth.id in told]
     berth = max(known, key=lambda b: (b.quay_m or 0.0, b.id), default=None)
     share = 0.0 if top is None else shares[top]
+    own = set() if top is None else set(calls.at[weighed.call_ids[top], "sighting_ids"])
+    pointing = sightings.loc[sightings["sighting_id"].isin(own), "heading_deg"].dropna().tolist()
     return [
         factors.berth(
             None if berth is None else berth.name,
@@ -280,9 +235,59 @@ def _alongside(weighed: Weighed, g: int, calls: pd.DataFrame, length_m: float, r
             quay_m=None if berth is None else berth.quay_m,
             share=share,
         ),
-        # Sightings carry no heading yet (contract, Inputs); the factor says so on every card.
-        factors.heading(math.nan, quay_deg=None if berth is None else berth.quay_deg, share=share),
+        factors.heading(headings.mean_deg(pointing), quay_deg=None if berth is None else berth.quay_deg, share=share),
     ]
+
+
+def _under_way(around: Around) -> dict[str, list[tuple[dict[Any, Any], float]]]:
+    """Per silence, sightings at sea with a heading that may be its ship, each with that probability."""
+    told = around.sightings["heading_deg"].notna() & around.sightings["lat_deg"].notna()
+    rows = around.sightings[told].set_index("sighting_id", drop=False).to_dict("index")
+    found: dict[str, list[tuple[dict[Any, Any], float]]] = {}
+    if not rows:
+        return found
+    mine = around.matches[around.matches["sighting_id"].isin(set(rows)) & around.matches["call_id"].isna()]
+    mine = mine[mine["gap_id"].notna()].sort_values(["gap_id", "sighting_id"])
+    for gap_id, sighting_id, p in zip(mine["gap_id"], mine["sighting_id"], mine["p_match"], strict=True):
+        found.setdefault(str(gap_id), []).append((rows[sighting_id], float(p)))
+    return found
+
+
+def _heading(
+    alongside: list[Factor], under_way: list[tuple[dict[Any, Any], float]], gap: dict[Any, Any], route: Route
+) -> list[Factor]:
+    """Berth and heading, with what headings at sea add to the heading alongside."""
+    berth, quay = alongside
+    dark = route.dark_port
+    sea = headings.of_trip(
+        under_way, gap, dark_lat=dark.roadstead_lat_deg, dark_lon=dark.roadstead_lon_deg, name=dark.name
+    )
+    if not under_way:
+        return [berth, quay]
+    return [berth, Factor("heading", quay.bits + sea.bits, f"{sea.because}; alongside: {quay.because}")]
+
+
+def _instead(
+    weighed: Weighed,
+    shown: list[int],
+    gaps: pd.DataFrame,
+    reach: pd.DataFrame,
+    vessels: pd.DataFrame,
+    around: Around,
+    route: Route,
+) -> dict[int, Shares]:
+    """What each of these silences was if it was no trip."""
+    met = meetings.find(
+        [weighed.gap_ids[g] for g in shown],
+        gaps,
+        around.hours,
+        vessels,
+        route=route,
+        fastest_kn=around.fastest_kn,
+        as_of=around.as_of,
+    )
+    said = (gaps, reach, around.declared, around.sightings, around.scenes)
+    return otherwise.shares(weighed, shown, *said, route=route, meetings=met)
 
 
 def _details(weighed: Weighed, g: int, factor: str) -> str:
@@ -324,11 +329,12 @@ def _row(
     by_gap: pd.DataFrame,
     gap_ids: list[str],
     at_dark: pd.DataFrame,
-    others: pd.DataFrame | None,
+    instead: Shares,
+    p_any: float,
     calls: pd.DataFrame,
     stops: pd.DataFrame,
     route: Route,
-    again: _Again,
+    again: Again,
 ) -> tuple[dict[str, object], list[dict[str, object]]]:
     """One row of `round_trips` and its evidence."""
     gap_id = weighed.gap_ids[g]
@@ -377,8 +383,13 @@ def _row(
         "is_flagged": is_flagged(steps, p, flag_threshold=route.policy.flag_threshold),
         "needs_kn": near["needs_kn"],
         "slack_h": near["slack_h"],
-        "alternatives": _alternatives(p, others),
-        "weakest_link": _weakest(weighed, again, steps, bits, calls, route),
+        "alternatives": alternatives.sentence(
+            p,
+            instead,
+            fewer=None if cycle == 1 else (f"fewer than {cycle} calls at {dark.name}", max(p_any - p, 0.0)),
+            is_off_known=gap["p_off"] == gap["p_off"],
+        ),
+        "weakest_link": rests_on.weakest_link(weighed, g, again, steps, bits, calls, route=route, cycle=cycle),
         "containers_low": min(loads) if loads else None,
         "containers_high": max(loads) if loads else None,
         "because": because,
@@ -433,60 +444,6 @@ def _port_after(stops: pd.DataFrame, key: str, at: pd.Timestamp) -> str | None:
     return str(own.sort_values(["start_utc", "port"]).iloc[0]["port"]) if len(own) else None
 
 
-def _alternatives(p: float, others: pd.DataFrame | None) -> str:
-    """Other ports within reach, by the time they leave to spare, and staying away from all of them."""
-    if others is None or not len(others):
-        return f"no other port of the route fits; stayed away from all of them {1 - p:.2f}"
-    # Without pictures nothing tells these apart but reach: half of the rest is shared between the ports by time to spare.
-    slack = others["slack_h"].fillna(0.0).clip(lower=0.0) + 1.0
-    share = (1 - p) * 0.5 * slack / slack.sum()
-    parts = [
-        f"{port} {value:.2f}"
-        for port, value in sorted(zip(others["port"], share, strict=True), key=lambda x: (-x[1], x[0]))
-    ]
-    return f"{', '.join(parts)}; none of these ports {(1 - p) * 0.5:.2f} (shared by time to spare, not by evidence)"
-
-
-_SAID_OTHERWISE = frozenset({"prior", "pictures_without_it", "pictures", "name_read", "competition", "number_of_calls"})
-"""Factors that are no link of their own: names and pictures are taken away call by call, the level of the trade is put back to
-the route's, and the rest says how those play together."""
-
-
-def _weakest(
-    weighed: Weighed, again: _Again, steps: list[Factor], bits: float, calls: pd.DataFrame, route: Route
-) -> str:
-    """What moves the probability most when it is taken away: a factor, all pictures of one call, or the name read in them.
-
-    Where none of these moves it, what this run has taught of the level of the trade, which all trips rest on alike. A call with one
-    sighting is that sighting. Of several sightings of one call only all together are taken away: one less leaves the stay as it
-    was, unless it alone bears the name.
-    """
-    links = weakest.of_factors(steps, bits, leave_out=_SAID_OTHERWISE)
-    for c, p_without in again.without.items():
-        links.append(Link(p_without, _pictures_of(calls.loc[weighed.call_ids[c]], weighed.call_ids[c])))
-    for c, p_without in again.unnamed.items():
-        name = calls.at[weighed.call_ids[c], "vessel_name"]
-        who = f"the name {name} read" if isinstance(name, str) else "the name read"
-        links.append(Link(p_without, f"{who} in the pictures of call {weighed.call_ids[c]}"))
-    level: list[Link] = []
-    learned = next(f.bits for f in steps if f.name == "prior")
-    assumed = factors.bits_of(route.priors.p_trip)
-    if learned > assumed:
-        p_without = factors.probability(round(bits - learned + assumed, 3))
-        share = f"{weighed.solution.p_trip:.1%}, not the route's {route.priors.p_trip:.1%}"
-        level = [Link(p_without, f"that trips are as common as this run has taught ({share})")]
-    p = factors.probability(bits)
-    nothing = "nothing in particular: no single sighting, name or assumption moves it"
-    return weakest.sentence(p, links, nothing=weakest.sentence(p, level, nothing=nothing))
-
-
-def _pictures_of(call: pd.Series, call_id: str) -> str:
-    ids = list(call["sighting_ids"])
-    if len(ids) == 1:
-        return f"the only sighting ({ids[0]}) of call {call_id}"
-    return f"the {len(ids)} sightings of call {call_id}"
-
-
 def is_flagged(steps: list[Factor], p: float, *, flag_threshold: float) -> bool:
     """Whether a trip is flagged: likely enough, and something of this very silence speaks for it.
 
@@ -511,7 +468,12 @@ def _sentence(
     """The trip in one sentence, in words that can be defended."""
     length = f"{gap['duration_h']:.1f} h" if gap["duration_h"] == gap["duration_h"] else "still"
     where = f"from {names.get(origin or '', 'no known port')} to {names.get(destination or '', 'no known port')}"
-    carried = f"pictures carry it ({', '.join(call_ids)})" if call_ids and tier == "seen" else "no picture carries it"
+    if tier != "seen":
+        carried = "no picture carries it"
+    elif call_ids:
+        carried = f"pictures carry it ({', '.join(call_ids)})"
+    else:
+        carried = "pictures carry it together, though no single call is likelier than not to be its own"
     needs = f"; calling needs {near['needs_kn']:.1f} kn" if near["needs_kn"] == near["needs_kn"] else ""
     number = f", cycle {cycle}" if cycle > 1 else ""
     return (

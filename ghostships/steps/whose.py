@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ghostships import units
-from ghostships.inference import factors, held, histories, looks, one_stay, sampler, silences, visits
+from ghostships.inference import chains, factors, held, histories, looks, one_stay, silences, visits
 from ghostships.inference.circumstances import Durations, fixed_factors
 from ghostships.inference.drawn import Drawn
 from ghostships.inference.together import Together, one_thread
@@ -105,7 +105,7 @@ def draw(
         apart=frozenset((a, b) for a, b in pairs if a != b),
     )
     begin = [sorted({place[i] for i in ids}) for ids in dark["sighting_ids"]]
-    settled = sampler.settle(model, begin, n_sweeps=N_SETTLE)
+    settled = chains.settle(model, begin, n_sweeps=N_SETTLE)
     if settled.made > 0:
         # The same pictures at other times: what silences and visits have in common then is chance, and teaches nothing.
         by_gap = dict(zip([case.gap.gap_id for case in cases], bits, strict=True))
@@ -128,9 +128,10 @@ def draw(
                 sights=moved_sights,
                 silences=_quiet(moved, moved_own, moved_bits, moved_sights, ports, ship_numbers, zero_h),
             )
-            chance.append(sampler.by_chance(other, _unbroken(settled, moved_sights)))
+            chance.append(chains.by_chance(other, _unbroken(settled, moved_sights)))
         model = replace(model, earned=1.0 - min(float(np.mean(chance)) / settled.made, 1.0))
-    answer = sampler.draw(model, settled.visits, n_before=N_BEFORE, n_states=N_STATES, n_chains=N_CHAINS)
+    answer = chains.draw(model, settled.visits, n_before=N_BEFORE, n_states=N_STATES, n_chains=N_CHAINS)
+    answer = chains.calibrated(model, chains.doubted(model, answer))
     gap_ids = [str(case.gap.gap_id) for case in cases]
     feasible = [g for g, case in enumerate(cases) if case.is_feasible]
     return Drawn(
@@ -148,7 +149,7 @@ def draw(
     )
 
 
-def _unbroken(settled: sampler.Settled, sights: list[visits.Sight]) -> sampler.Settled:
+def _unbroken(settled: chains.Settled, sights: list[visits.Sight]) -> chains.Settled:
     """The visits without those that the wrapped end of the pictures tears apart."""
     whole = []
     for visit in settled.visits:

@@ -246,9 +246,20 @@ def test_a_store_may_fetch_more_than_it_was_asked_for(both: tuple[pl.DataFrame, 
     """Whoever fetches may give whole row groups: what is outside the windows is taken out here."""
     _, in_memory, _ = both
     whole = everything(in_memory)
-    generous = Traffic(in_memory.hours, in_memory.statics, in_memory.lost, lambda _windows: whole[::-1])
+    generous = Traffic(in_memory.hours, in_memory.statics, in_memory.lost, lambda _windows, _columns: whole[::-1])
     windows = asked([(0, 100, 900), (3, 0, 10_000), (3, 5, 7)])
     assert_frame_equal(generous.positions(windows), in_memory.positions(windows))
+
+
+def test_a_few_columns_of_positions_are_those_of_the_whole_rows(both: tuple[pl.DataFrame, Traffic, Traffic]) -> None:
+    """Who needs places alone is spared what ships say of themselves: the same rows, from memory as from disk."""
+    _, in_memory, on_disk = both
+    windows = asked([(0, 100, 900), (1, -10, 90_000), (3, 0, 10_000), (3, 5, 7)])
+    columns = ["vessel_key", "time_utc", "sog_kn", "source_file", "source_row"]
+    for traffic in (in_memory, on_disk):
+        assert_frame_equal(traffic.positions(windows, columns), in_memory.positions(windows).select(columns))
+    assert in_memory.positions(windows).height > 10
+    assert in_memory.positions(asked([]), columns).columns == columns
 
 
 @pytest.mark.slow

@@ -234,3 +234,11 @@ def test_a_length_never_clears_a_ship_alone(own: float, apart: float, sigma: flo
     assert factors.ratio_bits(fit, background) >= math.log2(0.05) - 1e-9
     assert fit == pytest.approx(factors.length(own - apart, sigma, own, background=background)[0])
     assert fit <= factors.length(own + 0.9 * apart, sigma, own, background=background)[0] + 1e-15
+
+
+def test_a_listing_that_agrees_by_name_alone_says_nothing() -> None:
+    """Names repeat: a hull is on a list by its number, and who shares a name is not made a suspect by it."""
+    by_name = "SIM LIST (since 2023-05-01, matched by name only)"
+    assert factors.watch_list([by_name], 1.0).bits == 0.0
+    assert by_name in factors.watch_list([by_name], 1.0).because
+    assert factors.watch_list([by_name, "OTHER LIST (since 2024-01-01)"], 1.0).bits == 1.0

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from ghostships.inference import chains, sampler, visits
 from ghostships.inference import histories as h
-from ghostships.inference import sampler, visits
 from ghostships.inference.held import Held, Within
 
 STAYS = h.Stays(median_h=20, log_sd=0.5, minimum_h=6, maximum_h=48)
@@ -152,7 +152,7 @@ def test_the_draws_come_as_often_as_the_sum_over_all_states_says(name: str) -> N
     """For whoever stakes a name on a probability: drawn and summed answers agree within the error of drawing."""
     m = model(*PROBLEMS[name])
     by_look, alarm, trip, pictured = enumerate_states(m)
-    answer = sampler.draw(m, [[s] for s in range(len(m.sights))], n_before=50, n_states=1_500, n_chains=2)
+    answer = chains.draw(m, [[s] for s in range(len(m.sights))], n_before=50, n_states=1_500, n_chains=2)
     for s, expected in enumerate(by_look):
         for g in range(len(m.silences)):
             assert answer.by_look[s].get(g, 0.0) == pytest.approx(expected.get(g, 0.0), abs=0.03), (s, g)
@@ -164,7 +164,7 @@ def test_the_draws_come_as_often_as_the_sum_over_all_states_says(name: str) -> N
 def test_the_same_problem_is_drawn_the_same_way_again() -> None:
     """For a court: the same input gives the same answer, digit by digit."""
     m, n = model(*PROBLEMS["two ships alike and one picture of two hulls"]), [[0], [1], [2]]
-    first, second = (sampler.draw(m, n, n_before=3, n_states=5, n_chains=2) for _ in range(2))
+    first, second = (chains.draw(m, n, n_before=3, n_states=5, n_chains=2) for _ in range(2))
     assert first.by_look == second.by_look
     assert np.array_equal(first.trip, second.trip)
     assert first.visits == second.visits

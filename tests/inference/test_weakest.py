@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,3 +56,49 @@ def test_where_nothing_moves_it_the_sentence_says_so() -> None:
     """No link, or none that changes what is shown: "over 0.99 instead of over 0.99" would say nothing."""
     assert weakest.sentence(0.5, [], nothing="nothing moves it") == "nothing moves it"
     assert weakest.sentence(0.9999, [Link(0.9951, "a")], nothing="nothing moves it") == "nothing moves it"
+
+
+@given(parts)
+def test_the_single_fact_of_a_sum_is_the_one_that_moves_it_most(steps: list[Factor]) -> None:
+    """By hand: each fact left out in turn; up or down, but never a bundle of facts or a level that is assumed."""
+    named = [Factor("competition" if f.name == "a" else f.name, f.bits, f.because) for f in steps]
+    p = factors.probability(total(named))
+    moves = [
+        abs(factors.probability(round(total(named) - f.bits, 3)) - p)
+        for f in named
+        if f.name != "competition" and f.bits
+    ]
+    said = weakest.of_evidence(named, nothing="-")
+    if said == "-":
+        return
+    name, _, rest = said.partition(" (because): without it ")
+    left = {
+        round(abs(factors.probability(round(total(named) - f.bits, 3)) - p), 6)
+        for f in named
+        if f.name == name and f.bits
+    }
+    assert round(max(moves), 6) in left
+    assert rest.endswith(f"instead of {weakest.shown(p)}")
+
+
+def test_a_match_names_the_fact_that_it_hangs_on() -> None:
+    """Read by name with 5 bits, length 1 bit, and what all else says: the name; "none" and the hopeless have no link."""
+    evidence = pd.DataFrame(
+        [
+            {"subject_id": "M-1", "rank": 0, "factor": "length", "bits": 1.0, "because": "118 m seen"},
+            {"subject_id": "M-1", "rank": 1, "factor": "name_read", "bits": 5.0, "because": "read as SIM HARE"},
+            {"subject_id": "M-1", "rank": 2, "factor": "competition", "bits": -4.0, "because": "others"},
+            {"subject_id": "M-2", "rank": 0, "factor": "length", "bits": -9.0, "because": "118 m seen"},
+        ]
+    )
+    matches = pd.DataFrame(
+        {
+            "match_id": ["M-1", "M-2", "M-3"],
+            "hypothesis": ["dark", "dark", "none"],
+            "p_match": [factors.probability(2.0), factors.probability(-9.0), 0.2],
+        }
+    )
+    links = weakest.of_matches(matches, evidence)["weakest_link"]
+    assert links[0] == "name read (read as SIM HARE): without it 0.11 instead of 0.80"
+    assert links[1:].isna().all()
+    assert weakest.of_matches(matches[:0], evidence[:0]).empty

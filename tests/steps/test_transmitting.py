@@ -79,9 +79,26 @@ def test_a_ship_20_km_away_explains_nothing() -> None:
 
 @pytest.mark.parametrize(("silent_h", "is_candidate"), [(5, True), (6, False), (30, False)])
 def test_a_ship_silent_for_the_bracket_or_longer_is_not_transmitting(silent_h: int, is_candidate: bool) -> None:
-    """The same policy that makes a gap takes the ship out here: a silence is either a gap or bridged, never both."""
-    positions = pl.concat([moored(hours=range(0, 6)), moored(hours=range(5 + silent_h, 50))])
-    assert (p_of(explain(positions, sighting("S", 5 + silent_h / 2))) > 0) == is_candidate
+    """The same policy that makes a gap takes the ship out here, wherever it may have been in between: it came back 2 km away."""
+    positions = pl.concat([moored(hours=range(0, 6)), moored(away(2), hours=range(5 + silent_h, 50))])
+    found = explain(positions, sighting("S", 5 + silent_h / 2, away(1)))
+    assert (p_of(found) > 0) == is_candidate
+
+
+@pytest.mark.parametrize(("silent_h", "is_candidate"), [(6, True), (15, True), (24, True), (25, False)])
+def test_a_ship_heard_at_one_berth_before_and_after_lay_there_for_up_to_a_day(
+    silent_h: int, is_candidate: bool
+) -> None:
+    """A coal ship at the dark port that a satellite misses for a night is not a hull nobody knows."""
+    positions = pl.concat([moored(hours=range(0, 6)), moored(hours=range(5 + silent_h, 60))])
+    found = explain(positions, sighting("S", 5 + silent_h / 2))
+    assert (p_of(found) > 0.9) == is_candidate == (p_of(found) > 0)
+
+
+def test_a_ship_that_was_under_way_when_last_heard_did_not_lie_still() -> None:
+    """Arriving is not lying: where it went after its last message is not known."""
+    positions = pl.concat([messages((0, *PIER), (1, *PIER), sog_kn=9.0), moored(hours=range(11, 30))])
+    assert p_of(explain(positions, sighting("S", 6.0))) == 0
 
 
 def test_before_it_was_first_heard_and_after_it_was_last_heard_a_ship_explains_nothing() -> None:
