@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ghostships import context
 from ghostships.terminal import aligned, iso, visible
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def of_run(outcome: Outcome, out: Path, *, has_report: bool) -> list[str]:
     rows.append(
         ("flagged trips", f"{len(flagged)} ({len(outcome.new_flags)} new); a flag is a reason to look, not a finding")
     )
+    rows += [("others say", fact["because"]) for fact in facts.get("context", [])]
     lines = aligned(rows)
     lines += aligned(
         [
@@ -117,8 +119,11 @@ def of_explanation(told: Explanation, lines: Sequence[RawLine]) -> list[str]:
     for one in told.sums:
         out += ["", *_sum_lines(one)]
     for name, rows in told.rows.items():
-        if name not in (own_table, "matches", "reach"):
+        if name not in (own_table, "matches", "reach", "context"):
             out += ["", f"{name}: " + ", ".join(visible(next(iter(row.values()))) for row in rows)]
+    if said := told.rows.get("context"):
+        out += ["", "other publishers say (in none of the sums above)"]
+        out += [f"  {visible(context.sentence(row), limit=1000)}" for row in said]
     out += ["", "rests on these lines (file SHA-256 prefix:row)"]
     out += aligned([(role, source) for role, source in told.sources.items()], indent="  ")
     for line in lines:

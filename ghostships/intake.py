@@ -23,14 +23,14 @@ from ghostships.bulk.delivered import SAME_BYTES, Part, Progress
 from ghostships.bulk.files import DayFiles
 from ghostships.bulk.traffic import of_days
 from ghostships.errors import FileRefused
-from ghostships.readers import ais, dialects, records, scenes, sightings
+from ghostships.readers import ais, dialects, events, records, scenes, sightings
 from ghostships.readers import registry as registries
 from ghostships.readers.account import FileAccount
 from ghostships.routes import Route
 from ghostships.tables import Table
 from ghostships.traffic import Traffic
 
-Role = Literal["ais", "sightings", "scenes", "vessels"]
+Role = Literal["ais", "sightings", "scenes", "vessels", "context"]
 
 SIMULATED = "simulated"
 """Publisher of every simulated sighting; the AIS dialect of simulated positions contains it too."""
@@ -81,6 +81,8 @@ class Intake:
     registry: pd.DataFrame
     rejects: pl.DataFrame
     entries: list[Entry]
+    context: pd.DataFrame
+    """What other publishers say, and pictures that catalogues offer; nothing that is judged knows of it."""
 
     @property
     def refused(self) -> tuple[FileRefused, ...]:
@@ -88,20 +90,27 @@ class Intake:
         return tuple(entry.refused for entry in self.entries if entry.refused)
 
     @property
+    def has_context(self) -> bool:
+        """Whether anything of other publishers was handed in, usable or not."""
+        return len(self.context) > 0 or any(entry.role == "context" for entry in self.entries)
+
+    @property
     def warnings(self) -> list[str]:
-        """Files that were read and gave nothing: an answer that rests on less than was handed in."""
+        """Files that were read and gave nothing, or less than they seem to: an answer that rests on less than was handed in."""
         said = []
         for entry in self.entries:
             if not entry.refused and not entry.accepted and (entry.rejected or not entry.duplicate):
                 rules = ", ".join(sorted(entry.rejected))
                 why = f"none of its {entry.rows_read} rows could be used ({rules})" if rules else "no rows in it"
                 said.append(f"{entry.path}: {why}")
+            said += [f"{entry.path}: {note}" for note in entry.notes if note.startswith(scenes.OFFERED)]
         return said
 
     @property
     def is_simulated(self) -> bool:
         """Whether any of it is invented: nothing made from it may pass as real."""
         invented = self.sightings["source"].astype("str").str.casefold().eq(SIMULATED).any()
+        invented |= self.context["publisher"].astype("str").str.casefold().eq(SIMULATED).any()
         return bool(invented) or any(SIMULATED in entry.dialect for entry in self.entries)
 
     def settle(self, rejects: pl.DataFrame) -> pl.DataFrame:
@@ -151,6 +160,7 @@ def read(
     vessel_files: Sequence[Path],
     dialect: str | None,
     route: Route,
+    context_files: Sequence[Path] = (),
     work: Path | None = None,
     scheduler: str | None = None,
     progress: Progress | None = None,
@@ -176,12 +186,23 @@ def read(
     seen = _Lists("sightings", tables.SIGHTINGS, "sighting_id")
     seen.read(sighting_files, lambda path: sightings.read_sightings(path, route=route))
     looked = _Lists("scenes", tables.SCENES, "scene_id")
-    looked.read(scene_files, lambda path: scenes.read_scenes(path, route=route))
+    offered: list[pd.DataFrame] = []
+
+    def pictures_of(path: Path) -> tuple[pd.DataFrame, pl.DataFrame, records.ListAccount]:
+        found = scenes.read(path, route=route)
+        if found.account.sha256 not in looked.paths:
+            offered.append(found.offered)
+        return found.looked, found.rejects, found.account
+
+    looked.read(scene_files, pictures_of)
     known = _Lists("vessels", tables.REGISTRY, "source_row")
     known.read(vessel_files, registries.read_registry)
-    lists = (seen, looked, known)
+    told = _Lists("context", tables.CONTEXT, "context_id")
+    told.read(context_files, lambda path: events.read_events(path, route=route))
+    lists = (seen, looked, known, told)
     # Joining finds rows that contradict each other, and refuses them.
-    pictures, looks, listed = (one.joined() for one in lists)
+    pictures, looks, listed, others = (one.joined() for one in lists)
+    others = _with_offered(others, offered, looks, looked)
     every = [tables.empty_polars(tables.REJECTS), *rejects, *(part for one in lists for part in one.rejects)]
     return Intake(
         heard,
@@ -190,7 +211,24 @@ def read(
         listed,
         pl.concat(every).sort(*tables.REJECTS.key, "raw"),
         [*entries, *(entry for one in lists for entry in one.entries)],
+        others,
     )
+
+
+def _with_offered(
+    others: pd.DataFrame, offered: list[pd.DataFrame], looks: pd.DataFrame, lists: _Lists
+) -> pd.DataFrame:
+    """Context with the pictures that catalogues offer, each once, and none that a scene list says was looked at."""
+    found = [frame for frame in offered if len(frame)]
+    if not found:
+        return others
+    rows = pd.concat(found, ignore_index=True).sort_values(["context_id", "source_row"], kind="stable")
+    again = rows.duplicated("context_id") | rows["publisher_id"].isin(set(looks["scene_id"]))
+    for prefix, n in Counter(str(source).rpartition(":")[0] for source in rows.loc[again, "source_row"]).items():
+        entry = lists.entry(prefix)
+        entry.accepted, entry.duplicate = entry.accepted - n, entry.duplicate + n
+    both = pd.concat([frame for frame in (others, rows[~again]) if len(frame)], ignore_index=True)
+    return tables.to_pandas(both[tables.CONTEXT.names], tables.CONTEXT)
 
 
 def _deliveries(
@@ -334,7 +372,8 @@ class _Lists:
         place = rows["source_row"].str.rpartition(":")
         rows = rows.assign(_file=place[0], _row=place[2].astype("int64")).sort_values(["_file", "_row"])
         if self.identity != "source_row":
-            said = rows.drop(columns=["source_row", "_file", "_row"]).astype("str")
+            places = ["source_row", "end_source_row", "_file", "_row"]
+            said = rows.drop(columns=places, errors="ignore").astype("str")
             if "source" in said:
                 # Where no source is given the reader names the line itself: that is no difference in what is said.
                 said.loc[rows["source"] == rows["source_row"], "source"] = ""
@@ -343,18 +382,19 @@ class _Lists:
             clashing = rows[self.identity].isin(set(rows.loc[twice, self.identity]))
             self._refuse(rows[clashing])
             for prefix, n in rows.loc[~first & ~clashing, "_file"].value_counts().items():
-                entry = self._entry(str(prefix))
+                entry = self.entry(str(prefix))
                 entry.accepted, entry.duplicate = entry.accepted - n, entry.duplicate + n
             rows = rows[first & ~clashing]
         return tables.to_pandas(rows[self.table.names], self.table)
 
-    def _entry(self, prefix: str) -> Entry:
+    def entry(self, prefix: str) -> Entry:
+        """The file whose hash starts with this."""
         return next(entry for entry in self.entries if entry.sha256.startswith(prefix) and not entry.refused)
 
     def _refuse(self, rows: pd.DataFrame) -> None:
         rule = f"{self.identity}_twice"
         for prefix, group in rows.groupby("_file", sort=True):
-            entry = self._entry(str(prefix))
+            entry = self.entry(str(prefix))
             raw = {record.row: record.raw for record in records.read(self.paths[entry.sha256]).rows}
             numbers = sorted(group["_row"])
             self.rejects.append(records.rejects(entry.sha256, [(row, rule, raw[row]) for row in numbers]))

@@ -28,6 +28,7 @@ from ghostships.schema import empty_polars as empty_polars
 from ghostships.schema import page
 from ghostships.schema import to_arrow as to_arrow
 from ghostships.schema import to_pandas as to_pandas
+from ghostships.tables_context import CONTEXT as CONTEXT
 
 POSITIONS = Table(
     "positions",
@@ -243,6 +244,7 @@ SIGHTINGS = Table(
         Column("retrieved_utc", "time", "when the statement was retrieved", nullable=True),
         Column("source_row", "str", "`<file SHA-256 prefix>:<row>` of the line it comes from"),
         Column("note", "str", "the source's remark; untrusted text", nullable=True),
+        Column("heading_deg", "float64", "direction of the hull, bow or stern", "deg", True, 0.0, 360.0),
     ),
     rules=(
         Rule("window_ends_after_it_starts", _before("start_utc", "end_utc")),
@@ -332,6 +334,7 @@ MATCHES = Table(
         MMSI,
         Column("gap_id", "str", "the gap, for dark", nullable=True),
         _p("p_match", "probability of the hypothesis"),
+        Column("weakest_link", "str", "the fact that moves p most when left out; null below 0.01", nullable=True),
     ),
     public=True,
 )
@@ -375,7 +378,7 @@ ROUND_TRIPS = Table(
         Column("is_flagged", "bool", "p_trip reaches the route's threshold; tier seen or inferred"),
         Column("needs_kn", "float64", "speed needed to call and come back", "kn", True, 0.0),
         Column("slack_h", "float64", "time to spare at top speed", "h", True),
-        Column("alternatives", "str", "other ports that fit, with p"),
+        Column("alternatives", "str", "what else it may have been, with p; they sum to 1 with p_trip"),
         Column("weakest_link", "str", "what moves p most when taken away"),
         Column("containers_low", "int64", "lowest load scenario", "containers", True, 0),
         Column("containers_high", "int64", "highest load scenario", "containers", True, 0),
@@ -581,6 +584,7 @@ ALL: dict[str, Table] = {
         REJECTS,
         THROUGHPUT,
         REVISIONS,
+        CONTEXT,
     )
 }
 PUBLIC: tuple[Table, ...] = tuple(table for table in ALL.values() if table.public)

@@ -21,7 +21,7 @@ from ghostships.nights.taking import Shelf
 from ghostships.routes import Route
 from ghostships.terminal import log, visible
 
-Role = Literal["sightings", "scenes", "vessels"]
+Role = Literal["sightings", "scenes", "vessels", "context"]
 Stage = Callable[[str], AbstractContextManager[None]]
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -197,10 +197,16 @@ def lists(
             sighting_files=[file.path for file in found["sightings"]],
             scene_files=[file.path for file in found["scenes"]],
             vessel_files=[file.path for file in found["vessels"]],
+            context_files=[file.path for file in found["context"]],
             dialect=None,
             route=route,
         )
-    spoken = {"sightings": _days_of(read.sightings), "scenes": _days_of(read.scenes)}
+    # What other publishers say weighs nothing, so it speaks of no day.
+    spoken: dict[str, Mapping[str, set[date]]] = {
+        "sightings": _days_of(read.sightings),
+        "scenes": _days_of(read.scenes),
+        "context": {},
+    }
     files: dict[str, dict[str, books.ListFile]] = {}
     shown: dict[str, str] = {}
     raw: dict[str, str] = {}

@@ -35,6 +35,10 @@ class Paths(_Frozen):
     sightings: Text | None = Field(None, description="folder of sighting lists; what is in it counts, all of it")
     scenes: Text | None = Field(None, description="folder of lists of pictures that were looked at")
     vessels: Text | None = Field(None, description="folder of registries and watch lists")
+    context: Text | None = Field(
+        None,
+        description="folder of gaps and port calls of other publishers, shown beside ours; no probability knows of them",
+    )
     status: Text | None = Field(None, description="the status file; default: `status.json` beside `out`")
 
 
@@ -154,7 +158,7 @@ class Config(_Frozen):
         """The route as `routes.load` takes it."""
         return str(self._path(self.route)) if self.route.endswith(".toml") else self.route
 
-    def lists(self, role: Literal["sightings", "scenes", "vessels"]) -> Path | None:
+    def lists(self, role: Literal["sightings", "scenes", "vessels", "context"]) -> Path | None:
         """Folder of the lists of one role, if it was given."""
         given: str | None = getattr(self.paths, role)
         return self._path(given) if given is not None else None

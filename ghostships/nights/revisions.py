@@ -123,6 +123,16 @@ def since(history: pd.DataFrame, night: int) -> pd.DataFrame:
     return history[history["night"] > night]
 
 
+def renamed(history: pd.DataFrame) -> list[list[str]]:
+    """Which flag goes on under which id, by old id: what was decided on the old one is shown on the new one."""
+    became = {
+        str(row["trip_id"]): str(row["now_trip_id"])
+        for row in _rows(history.sort_values(["night", "trip_id"], kind="stable"))
+        if row["now_trip_id"] is not None and row["now_trip_id"] != row["trip_id"]
+    }
+    return [list(pair) for pair in sorted(became.items())]
+
+
 def for_page(history: pd.DataFrame, night: int) -> list[Row]:
     """What changed in this night, as the manifest and the page have it: new flags first, then what is gone, then the rest."""
     order = {change: n for n, change in enumerate(("flagged", "returned", "withdrawn", "changed", "aged"))}

@@ -82,6 +82,7 @@ def manifest(
     heard += [t.to_pydatetime() for t in (sightings["start_utc"].min(), sightings["end_utc"].max()) if t is not pd.NaT]
     return {
         "ghostships": metadata.version("ghostships"),
+        "code": program.thinking()["code"],
         "route": {
             "name": route.name,
             "title": route.title,

@@ -15,6 +15,7 @@ import polars as pl
 
 from ghostships import tables
 from ghostships.readers import records
+from ghostships.readers.shapes import Aliases, Shape
 
 DAYLIGHT_LOCAL_H = (6, 18)
 """Hours of a local day in which an optical picture is taken [h]; sun-synchronous imaging satellites pass at 09:00 to
@@ -61,6 +62,29 @@ def imo(values: dict[str, str]) -> int | None:
     if sum(int(d) * w for d, w in zip(text, range(7, 1, -1), strict=False)) % 10 != int(text[6]):
         raise Broken("imo_check_digit")
     return int(text)
+
+
+def mmsi(values: dict[str, str]) -> int | None:
+    """Nine digits, kept as they are: a shorter number is not padded and a spreadsheet's 2.73E+08 is not repaired."""
+    text = values.get("mmsi", "")
+    if not text:
+        return None
+    if not re.fullmatch(r"\d{9}", text):
+        raise Broken("mmsi_number")
+    return int(text)
+
+
+def yes_or_no(values: dict[str, str], name: str) -> bool | None:
+    """True, false, or None when the field is empty."""
+    text = values.get(name, "").casefold()
+    if not text:
+        return None
+    if text not in _YES_OR_NO:
+        raise Broken(f"{name}_value")
+    return _YES_OR_NO[text]
+
+
+_YES_OR_NO = {**dict.fromkeys(("true", "yes", "1"), True), **dict.fromkeys(("false", "no", "0"), False)}
 
 
 def is_date(text: str) -> bool:
@@ -120,20 +144,44 @@ def sensor_of(scene_id: str | None) -> str | None:
     return None if not found else f"Sentinel-{found.group(1)}"
 
 
-def judged(
-    found: records.Records,
-    names: dict[str, str],
-    table: tables.Table,
-    identity: str,
-    make: Callable[[dict[str, str], str, list[str]], dict[str, object]],
-) -> tuple[pd.DataFrame, pl.DataFrame, records.ListAccount]:
-    """Every record as a row of `table` made by `make` (values, source row, notes), or a reject with the rule it broke."""
-    notes = [f"column {c!r} is not used" for c in found.columns if records.key(c) not in names]
+def names_of(found: records.Records, aliases: Aliases, shape: Shape | None) -> dict[str, str]:
+    """Which of our fields each column is; the names of a recognised shape go before the usual ones."""
+    if shape is None:
+        return records.matched(found.columns, aliases)
+    both = {ours: (*others, *aliases.get(ours, ())) for ours, others in shape.aliases.items()}
+    return records.matched(found.columns, {**both, **{k: v for k, v in aliases.items() if k not in both}})
+
+
+def unused(found: records.Records, names: dict[str, str], shape: Shape | None) -> list[str]:
+    """A sentence for every column that is not used; for a publisher's shape, of which only a part ever is, one for all."""
+    left = [c for c in found.columns if records.key(c) not in names]
+    if shape is None:
+        return [f"column {c!r} is not used" for c in left]
+    said = [f"read as {shape.name}: {shape.title}"]
+    if left:
+        more = f" and {len(left) - UNUSED_NAMED} more" if len(left) > UNUSED_NAMED else ""
+        said.append(f"columns not used: {len(left)}: {', '.join(map(repr, left[:UNUSED_NAMED]))}{more}")
+    return said
+
+
+UNUSED_NAMED = 8
+"""Unused columns of a publisher's shape that are named; `inspect` lists them all."""
+
+Make = Callable[[dict[str, str], str, list[str]], dict[str, object]]
+"""Values, source row, notes -> one row."""
+
+
+def rows_of(
+    found: records.Records, names: dict[str, str], make: Make, notes: list[str]
+) -> tuple[list[dict[str, object]], list[records.Record], list[tuple[int, str, bytes]]]:
+    """Every record as a row made by `make`, the records behind them, and the records refused with the rule each broke."""
     rows: list[dict[str, object]] = []
     sources: list[records.Record] = []
     broken: list[tuple[int, str, bytes]] = []
     for record in found.rows:
         values = {names[k]: v for k, v in record.fields.items() if k in names}
+        if record.kind:
+            values[KIND_OF_ITEM] = record.kind
         try:
             if record.rule:
                 raise Broken(record.rule)
@@ -141,6 +189,31 @@ def judged(
             sources.append(record)
         except Broken as error:
             broken.append((record.row, str(error), record.raw))
+    return rows, sources, broken
+
+
+KIND_OF_ITEM = "kind of item"
+"""Among the values of a record: what kind of item it is. With spaces, so that no column can have this name."""
+
+
+def judged(
+    found: records.Records,
+    names: dict[str, str],
+    table: tables.Table,
+    identity: str,
+    make: Make,
+) -> tuple[pd.DataFrame, pl.DataFrame, records.ListAccount]:
+    """Every record as a row of `table` made by `make`, or a reject with the rule it broke."""
+    notes = unused(found, names, None)
+    rows, sources, broken = rows_of(found, names, make, notes)
     kept, duplicate = records.once(rows, sources, identity, broken)
-    out = tables.to_pandas(pd.DataFrame(kept, columns=table.names), table) if kept else tables.empty_pandas(table)
-    return out, records.rejects(found.sha256, broken), records.account(found, len(kept), duplicate, broken, notes)
+    return (
+        framed(kept, table),
+        records.rejects(found.sha256, broken),
+        records.account(found, len(kept), duplicate, broken, notes),
+    )
+
+
+def framed(rows: list[dict[str, object]], table: tables.Table) -> pd.DataFrame:
+    """Rows as the table, without what the table does not have."""
+    return tables.to_pandas(pd.DataFrame(rows, columns=table.names), table) if rows else tables.empty_pandas(table)

@@ -1,8 +1,9 @@
 """Small lists in any format become records: text values by column name, each with the bytes it came from.
 
-Sightings, scenes and watch lists arrive as CSV, GeoJSON, JSON lines, GeoPackage, KML or Parquet. Everything is handed
-on as text, so that one set of rules judges all of them; numbers are never parsed by a format's own reader (an identity
-number would lose digits). A damaged or hostile *file* is refused; a bad *record* is handed on with the rule it broke.
+Sightings, scenes, watch lists and what other publishers say arrive as CSV, JSON (`documents`), XML (`markup`), GeoPackage or
+Parquet. Everything is handed on as text, so that one set of rules judges all of them; numbers are never parsed by a format's
+own reader (an identity number would lose digits). A damaged or hostile *file* is refused; a bad *record* is handed on with the
+rule it broke.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import csv
 import hashlib
 import io
 import json
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -19,27 +19,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from ghostships import tables
 from ghostships.errors import FileRefused
-from ghostships.readers import containers
+from ghostships.readers import containers, documents, markup
+from ghostships.readers.entries import Parsed, columns_of, put_place
+from ghostships.readers.entries import Record as Record
+from ghostships.readers.entries import key as key
 
 MAX_LIST_BYTES = 64 * 2**20
 """Largest list taken, unpacked. Ten thousand sightings are about 5 MB; a list is not a feed."""
-MAX_JSON_DEPTH = 64
-"""Deepest nesting taken: a GeoJSON multi-polygon in a collection is 9 deep; deeper input only exhausts the parser."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """One record. `rule` is set when the record itself is broken (too few fields, no usable geometry)."""
-
-    row: int
-    raw: bytes
-    fields: dict[str, str]
-    rule: str = ""
+SDN_COLUMNS = (
+    *("ent_num", "SDN_Name", "SDN_Type", "Program", "Title", "Call_Sign", "Vess_type", "Tonnage", "GRT", "Vess_flag"),
+    *("Vess_owner", "Remarks"),
+)
+"""What OFAC's files `sdn.csv` and `cons_prim.csv` hold, which have no line of column names (OFAC, `dat_spec.txt`)."""
+SDN_TYPES = ("-0-", "individual", "entity", "vessel", "aircraft")
+SDN_NULL = "-0-"
+CTRL_Z = "\x1a"
+"""The end of a text file in DOS; OFAC's files still end with it."""
 
 
 @dataclass(frozen=True)
@@ -88,20 +87,22 @@ def read(path: Path, *, max_bytes: int = MAX_LIST_BYTES) -> Records:
     head = data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
     encoding = "binary"
     if data[:4] == b"PAR1":
-        name, columns, rows = "parquet", *_parquet(data, shown, notes)
+        parsed = _parquet(data, shown, notes)
     elif data[:16] == b"SQLite format 3\x00":
-        name, columns, rows = "geopackage", *_geopackage(data, shown, notes)
+        parsed = _geopackage(data, shown, notes)
     else:
         text, encoding = _text(data, shown)
         if head[:1] == b"{" or head[:1] == b"[":
-            name, columns, rows = _json(text, shown, notes)
+            parsed = documents.read(text, shown, notes)
         elif head[:1] == b"<":
-            name, columns, rows = "kml", *_kml(data, shown, notes)
+            parsed = markup.read(data, shown, notes)
         else:
-            name, columns, rows = "csv", *_csv(text, shown)
-    known = {key(c) for c in columns}
-    columns = [*columns, *(c for c in _columns(rows) if c not in known)]
-    return Records(shown, contents.sha256, contents.n_bytes, name, encoding, tuple(columns), tuple(rows), tuple(notes))
+            parsed = _csv(text, shown, notes)
+    known = {key(c) for c in parsed.columns}
+    columns = (*parsed.columns, *(c for c in columns_of(parsed.rows) if c not in known))
+    return Records(
+        shown, contents.sha256, contents.n_bytes, parsed.format, encoding, columns, tuple(parsed.rows), tuple(notes)
+    )
 
 
 def rejects(sha256: str, broken: list[tuple[int, str, bytes]]) -> pl.DataFrame:
@@ -134,11 +135,6 @@ def account(
         dict(sorted(counts.items())),
         tuple(f"{note} ({n} rows)" if n > 1 else note for note, n in told.items()),
     )
-
-
-def key(name: str) -> str:
-    """A column name as rules know it: lower case, words joined by `_`, units in brackets kept as words."""
-    return re.sub(r"[^0-9a-z]+", "_", name.strip().casefold()).strip("_")
 
 
 def matched(given: tuple[str, ...], aliases: dict[str, tuple[str, ...]]) -> dict[str, str]:
@@ -195,13 +191,17 @@ def _text(data: bytes, shown: str) -> tuple[str, str]:
         ) from error
 
 
-def _csv(text: str, shown: str) -> tuple[list[str], list[Record]]:
+def _csv(text: str, shown: str, notes: list[str]) -> Parsed:
     lines = io.StringIO(text, newline="").readlines()
     if not text.strip():
         raise FileRefused(shown, "empty", "is empty; a list starts with a line of column names")
-    first = next(line for line in lines if line.strip())
+    if lines[-1].strip() == CTRL_Z:
+        lines.pop()
+        notes.append("the mark at the end of the file (Ctrl-Z) is no row")
+    first = next((line for line in lines if line.strip()), "")
     delimiter = max(",;\t|", key=lambda d: (first.count(d), d == ","))
     columns: list[str] = []
+    kind = ""
     rows: list[Record] = []
     reader = csv.reader(_without_nul(lines, shown), delimiter=delimiter, strict=True)
     at = 0
@@ -210,7 +210,10 @@ def _csv(text: str, shown: str) -> tuple[list[str], list[Record]]:
             start, at = at, reader.line_num
             if not any(f.strip() for f in fields):
                 continue
-            if not columns:
+            if not columns and _is_sdn(fields):
+                columns, kind = list(SDN_COLUMNS), "ofac-sdn"
+                notes.append("has no line of column names: its twelve columns are those of OFAC's sdn.csv")
+            elif not columns:
                 columns = [f.strip() for f in fields]
                 known = [key(c) for c in columns]
                 twice = sorted({c for c in known if c and known.count(c) > 1})
@@ -220,10 +223,19 @@ def _csv(text: str, shown: str) -> tuple[list[str], list[Record]]:
             raw = "".join(lines[start:at]).rstrip("\r\n").encode()
             rule = "" if len(fields) == len(columns) else "column_count"
             values = {key(c): f.strip() for c, f in zip(columns, fields, strict=False)}
-            rows.append(Record(start + 1, raw, values, rule))
+            if kind:
+                values = {name: "" if value == SDN_NULL else value for name, value in values.items()}
+            rows.append(Record(start + 1, raw, values, rule, kind))
     except csv.Error as error:
         raise FileRefused(shown, "csv", f"line {reader.line_num}: not valid CSV: {error}") from error
-    return columns, rows
+    return Parsed("csv", columns, rows)
+
+
+def _is_sdn(fields: list[str]) -> bool:
+    """Whether a first line is already a row of OFAC's list: a number, a name, one of five types, twelve fields."""
+    return (
+        len(fields) == len(SDN_COLUMNS) and fields[0].strip().isdecimal() and fields[2].strip().casefold() in SDN_TYPES
+    )
 
 
 def _without_nul(lines: list[str], shown: str) -> Iterator[str]:
@@ -233,231 +245,7 @@ def _without_nul(lines: list[str], shown: str) -> Iterator[str]:
         yield line
 
 
-def _json(text: str, shown: str, notes: list[str]) -> tuple[str, list[str], list[Record]]:
-    """GeoJSON, a list of objects, or one object a line; strict: no NaN, no repeated keys, numbers stay text."""
-    _refuse_deep(text, shown)
-    whole = True
-    try:
-        document: Any = _parse(text)
-    except _Bad as error:
-        raise FileRefused(shown, "json", str(error)) from error
-    except json.JSONDecodeError as error:
-        if error.msg != "Extra data":
-            raise FileRefused(shown, "json", f"line {error.lineno}: not valid JSON: {error.msg.lower()}") from error
-        whole = False
-    rows: list[Record] = []
-    if not whole:
-        for number, line in enumerate(text.splitlines(), start=1):
-            if line.strip():
-                rows.append(_json_line(number, line, notes))
-        return "jsonl", _columns(rows), rows
-    items: Any = [document]
-    crs: str | None = None
-    name = "json"
-    if isinstance(document, dict) and document.get("type") == "FeatureCollection":
-        name, items, crs = "geojson", document.get("features"), _legacy_crs(document, shown)
-    elif isinstance(document, list):
-        items = document
-    if not isinstance(items, list):
-        raise FileRefused(shown, "json", "its `features` are not a list")
-    for number, item in enumerate(items, start=1):
-        rows.append(_json_record(number, json.dumps(item, ensure_ascii=True).encode(), item, crs, notes))
-    return name, _columns(rows), rows
-
-
-class _Bad(ValueError):
-    """Something that JSON forbids but lenient parsers let through."""
-
-
-def _parse(text: str) -> Any:
-    def constant(name: str) -> Any:
-        raise _Bad(f"holds {name}, which is not JSON")
-
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        out: dict[str, Any] = {}
-        for name, value in items:
-            if name in out:
-                raise _Bad(f"key {name!r} appears twice in one object")
-            out[name] = value
-        return out
-
-    return json.loads(text, parse_int=str, parse_float=str, parse_constant=constant, object_pairs_hook=pairs)
-
-
-def _json_line(number: int, line: str, notes: list[str]) -> Record:
-    raw = line.rstrip("\r\n").encode("utf-8", "surrogatepass")
-    try:
-        return _json_record(number, raw, _parse(line), None, notes)
-    except ValueError:
-        return Record(number, raw, {}, "json")
-
-
-def _json_record(number: int, raw: bytes, item: Any, crs: str | None, notes: list[str]) -> Record:
-    if not isinstance(item, dict):
-        return Record(number, raw, {}, "not_an_object")
-    values: dict[str, str] = {}
-    is_feature = item.get("type") == "Feature"
-    inside = item.get("properties") if is_feature or isinstance(item.get("properties"), dict) else None
-    if isinstance(item.get("id"), str) and "id" not in (inside or {}):
-        values["id"] = item["id"]
-    for name, value in {**({} if is_feature else item), **(inside if isinstance(inside, dict) else {})}.items():
-        if name in ("properties", "geometry"):
-            continue
-        values[key(str(name))] = _plain(value)
-    rule = "" if all(_is_text(v) for v in values.values()) else "text_not_unicode"
-    if is_feature and not rule:
-        rule = _geometry(item.get("geometry"), crs, values, notes)
-    return Record(number, raw, values, rule)
-
-
-def _plain(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return ";".join(_plain(v) for v in value)
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _is_text(value: str) -> bool:
-    """False for lone surrogates, which no UTF-8 file can hold."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _columns(rows: list[Record]) -> list[str]:
-    return list(dict.fromkeys(name for row in rows for name in row.fields))
-
-
-def _refuse_deep(text: str, shown: str) -> None:
-    """Count brackets before parsing: the parser would recurse once for each."""
-    depth = 0
-    for match in re.finditer(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', text):
-        mark = match.group()
-        if mark in "[{":
-            depth += 1
-            if depth > MAX_JSON_DEPTH:
-                raise FileRefused(shown, "json_depth", f"is nested deeper than {MAX_JSON_DEPTH} levels")
-        elif mark in "]}":
-            depth -= 1
-
-
-def _legacy_crs(document: dict[str, Any], shown: str) -> str | None:
-    """The reference system named by the old `crs` member (GeoJSON 2008), or None for longitude and latitude."""
-    crs = document.get("crs")
-    if not isinstance(crs, dict):
-        return None
-    properties = crs.get("properties")
-    named = str(properties.get("name", "")) if isinstance(properties, dict) else ""
-    if named.upper().endswith(("CRS84", "EPSG::4326", "EPSG:4326")):
-        return None
-    found = re.search(r"EPSG:+(?:[\d.]*:)?(\d+)$", named, re.IGNORECASE)
-    if not found:
-        raise FileRefused(shown, "crs", f"its crs {named[:80]!r} is not known; save it in EPSG:4326")
-    return f"EPSG:{found.group(1)}"
-
-
-def _geometry(geometry: Any, crs: str | None, values: dict[str, str], notes: list[str]) -> str:
-    """Put a point into `lat` and `lon` and an area into `wkt`; the broken rule, or nothing."""
-    import shapely
-    from shapely.geometry import shape
-
-    if not isinstance(geometry, dict) or geometry.get("type") not in ("Point", "Polygon", "MultiPolygon"):
-        return "geometry_type"
-    try:
-        built = shape({"type": geometry["type"], "coordinates": _numbers(geometry.get("coordinates"))})
-    except (ValueError, TypeError, IndexError, AttributeError, shapely.errors.ShapelyError):
-        return "geometry_coordinates"
-    return _place(built, crs, values, notes)
-
-
-def _numbers(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_numbers(v) for v in value]
-    number = float(value)
-    if number != number or number in (float("inf"), float("-inf")) or "_" in str(value):
-        raise ValueError(value)
-    return number
-
-
-def _place(geometry: Any, crs: Any, values: dict[str, str], notes: list[str]) -> str:
-    """A shapely point or area into text values, in longitude and latitude."""
-    import pyproj
-    import shapely
-
-    if geometry is None or geometry.is_empty or geometry.geom_type not in ("Point", "Polygon", "MultiPolygon"):
-        return "geometry_type"
-    if geometry.has_z:
-        notes.append("heights (third coordinates) were dropped")
-        geometry = shapely.force_2d(geometry)
-    if crs is not None:
-        notes.append(f"coordinates were converted from {crs} to longitude and latitude")
-        to_degrees = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
-        geometry = shapely.transform(geometry, lambda xy: np.column_stack(to_degrees.transform(xy[:, 0], xy[:, 1])))
-    if geometry.geom_type == "Point":
-        values["lon"], values["lat"] = repr(round(geometry.x, 7)), repr(round(geometry.y, 7))
-    else:
-        values["wkt"] = shapely.to_wkt(geometry, rounding_precision=7)
-    return ""
-
-
-def _kml(data: bytes, shown: str, notes: list[str]) -> tuple[list[str], list[Record]]:
-    """Placemarks. Entities, DTDs and external references are refused; network links are never followed."""
-    from xml.etree.ElementTree import ParseError
-
-    from defusedxml import ElementTree
-    from defusedxml.common import DefusedXmlException
-
-    try:
-        root = ElementTree.fromstring(data, forbid_dtd=True, forbid_entities=True, forbid_external=True)
-    except DefusedXmlException as error:
-        raise FileRefused(shown, "xml_entities", "declares a DTD or entities, which are refused in KML") from error
-    except (ParseError, ValueError, RecursionError) as error:
-        raise FileRefused(shown, "xml", f"not valid XML: {error}") from error
-    if _local(root.tag).casefold() != "kml":
-        raise FileRefused(
-            shown, "not_kml", f"is XML whose root is <{_local(root.tag)[:40]}>, not <kml>; of XML only KML is read"
-        )
-    if any(_local(e.tag) == "NetworkLink" for e in root.iter()):
-        notes.append("network links were not followed")
-    rows = []
-    for number, mark in enumerate((e for e in root.iter() if _local(e.tag) == "Placemark"), start=1):
-        raw = ElementTree.tostring(mark)
-        values: dict[str, str] = {}
-        rule = "geometry_type"
-        for element in mark.iter():
-            name, text = _local(element.tag), (element.text or "").strip()
-            if name in ("Data", "SimpleData") and element.get("name"):
-                inner = next((c.text or "" for c in element if _local(c.tag) == "value"), text)
-                values[key(str(element.get("name")))] = inner.strip()
-            elif name == "when":
-                values.setdefault("time", text)
-            elif name in ("begin", "end"):
-                values.setdefault("start_utc" if name == "begin" else "end_utc", text)
-            elif name in ("name", "description") and text:
-                values.setdefault({"name": "id", "description": "note"}[name], text)
-            elif name in ("Point", "Polygon") and rule:
-                rule = _kml_geometry(name, element, values, notes)
-        rows.append(Record(number, raw, values, rule))
-    return _columns(rows), rows
-
-
-def _local(tag: Any) -> str:
-    return str(tag).rsplit("}", 1)[-1]
-
-
-def _kml_geometry(kind: str, element: Any, values: dict[str, str], notes: list[str]) -> str:
-    found = next((e.text or "" for e in element.iter() if _local(e.tag) == "coordinates"), "")
-    points: list[list[str]] = [part.split(",") for part in found.split()]
-    coordinates: Any = points[0] if kind == "Point" and points else [points]
-    return _geometry({"type": kind, "coordinates": coordinates}, None, values, notes)
-
-
-def _geopackage(data: bytes, shown: str, notes: list[str]) -> tuple[list[str], list[Record]]:
+def _geopackage(data: bytes, shown: str, notes: list[str]) -> Parsed:
     import pyogrio
     from pyogrio.errors import DataSourceError
 
@@ -478,12 +266,12 @@ def _geopackage(data: bytes, shown: str, notes: list[str]) -> tuple[list[str], l
     rows = []
     for number, item in enumerate(frame.to_dict("records"), start=1):
         values = {key(c): _cell(item[c]) for c in columns}
-        rule = _place(item.get("geometry"), declared, values, notes)
+        rule = put_place(item.get("geometry"), declared, values, notes)
         rows.append(Record(number, json.dumps({**values}, sort_keys=True).encode(), values, rule))
-    return columns, rows
+    return Parsed("geopackage", columns, rows)
 
 
-def _parquet(data: bytes, shown: str, notes: list[str]) -> tuple[list[str], list[Record]]:
+def _parquet(data: bytes, shown: str, notes: list[str]) -> Parsed:
     """Parquet and GeoParquet. A time without a zone is taken as UTC, as in text."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -503,11 +291,11 @@ def _parquet(data: bytes, shown: str, notes: list[str]) -> tuple[list[str], list
         rule = ""
         if geometry and item[geometry] is not None:
             try:
-                rule = _place(shapely.from_wkb(item[geometry]), None, values, notes)
+                rule = put_place(shapely.from_wkb(item[geometry]), None, values, notes)
             except shapely.errors.ShapelyError:
                 rule = "geometry_coordinates"
         rows.append(Record(number, json.dumps(values, sort_keys=True).encode(), values, rule))
-    return columns, rows
+    return Parsed("parquet", columns, rows)
 
 
 def _geoparquet_crs(metadata: dict[bytes, bytes] | None, geometry: str) -> str | None:

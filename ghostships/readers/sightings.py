@@ -69,6 +69,10 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "source_url": ("url", "link"),
     "retrieved_utc": ("retrieved",),
     "note": ("notes", "remark", "comment"),
+    "heading_deg": (
+        *("heading", "orientation", "orientation_deg"),
+        *("vessel_heading", "estimated_heading", "heading_degrees"),
+    ),
 }
 KINDS = {
     **dict.fromkeys(("", "vessel", "vessel_present", "present", "ship", "vessel_detection"), "vessel"),
@@ -77,6 +81,9 @@ KINDS = {
     **dict.fromkeys(("containers", "containers_only"), "containers"),
     **dict.fromkeys(("ais", "ais_position"), "ais"),
 }
+BERTH_ODDS = 4.0
+"""A place within reach of two berths names neither, unless one of them is this much likelier (own judgement)."""
+
 SCENE_TIME_TOLERANCE = timedelta(hours=1)
 """A stated time may differ this much from the one in the scene's name before the two contradict each other (own
 judgement)."""
@@ -115,7 +122,7 @@ def _sighting(values: dict[str, str], source_row: str, route: Route, notes: list
     if kind is None:
         raise Broken("kind_value")
     lat, lon = _coordinates(values, route)
-    port, ports = _port(values.get("port", ""), lat, lon, route)
+    port, ports = port_of(values.get("port", ""), lat, lon, route)
     if port is None and lat is None:
         raise Broken("sighting_has_a_place")
     scene = values.get("scene_id") or None
@@ -159,7 +166,18 @@ def _sighting(values: dict[str, str], source_row: str, route: Route, notes: list
         "retrieved_utc": _retrieved(retrieved),
         "source_row": source_row,
         "note": values.get("note") or None,
+        "heading_deg": _heading(values, notes),
     }
+
+
+def _heading(values: dict[str, str], notes: list[str]) -> float | None:
+    """The direction of the hull, 0 up to 360; what is no such number (-1, 511 and the like) is taken for "not known", aloud."""
+    try:
+        told = fields.number(values, "heading_deg", 0, 360)
+    except Broken:
+        notes.append("heading_deg is no number from 0 to 360 and was left out")
+        return None
+    return None if told is None else told % 360
 
 
 def _retrieved(text: str) -> datetime | None:
@@ -189,7 +207,7 @@ def _coordinates(values: dict[str, str], route: Route) -> tuple[float | None, fl
     return round(lat, 7), round(lon, 7)
 
 
-def _port(text: str, lat: float | None, lon: float | None, route: Route) -> tuple[str | None, list[Port]]:
+def port_of(text: str, lat: float | None, lon: float | None, route: Route) -> tuple[str | None, list[Port]]:
     """The port as the table has it, and the ports of the route that it may be.
 
     `A_OR_B`, `A or B` and `A|B` leave it open. A port that the route does not know stays as given; a place inside a
@@ -216,7 +234,8 @@ def _is_port_point(lat: float, lon: float | None, ports: list[Port]) -> bool:
 def _berth(
     text: str, ports: list[Port], lat: float | None, lon: float | None, sigma_m: float | None, route: Route
 ) -> str | None:
-    """The berth of the route, else as given. A place names one only when more exact than the berth is large."""
+    """The berth of the route, else as given. A place names one only when more exact than the berth is large, and when the next
+    berth is so much farther that this one is `BERTH_ODDS` times as likely: radar puts ships at the neighbouring pier."""
     if len(ports) != 1:
         return text or None
     if text:
@@ -225,7 +244,10 @@ def _berth(
     if lat is None or lon is None or sigma_m is None:
         return None
     near = sorted((_km(lat, lon, b.lat_deg, b.lon_deg) * 1000, b.id, b) for b in ports[0].berths)
-    return near[0][1] if near and near[0][0] <= near[0][2].radius_m and sigma_m <= near[0][2].radius_m else None
+    if not near or near[0][0] > near[0][2].radius_m or sigma_m > near[0][2].radius_m:
+        return None
+    nearer = (near[1][0] ** 2 - near[0][0] ** 2) / (2 * sigma_m**2) if len(near) > 1 and sigma_m > 0 else math.inf
+    return near[0][1] if nearer >= math.log(BERTH_ODDS) else None
 
 
 def _window(values: dict[str, str], ports: list[Port], lon: float | None, optical: bool) -> tuple[datetime, datetime]:

@@ -87,7 +87,7 @@ def test_opensanctions_and_ofac_shapes_are_read(tmp_path: Path) -> None:
     text += '{"caption":"A PERSON","schema":"Person","properties":{},"datasets":["a"]}\n'
     found, broken = ships(tmp_path, text, "entities.json")
     assert [(s["vessel_name"], s["imo"], s["mmsi"], s["list"]) for s in found] == [
-        ("SIM ONE", 9161003, 999000001, "a; b")
+        ("SIM ONE", 9161003, 999000001, "OpenSanctions [a; b]")
     ]
     assert broken == ["not_a_ship"]
     remarks = "Vessel Registration Identification IMO 9161003; MMSI 999000001"

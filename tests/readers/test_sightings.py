@@ -75,6 +75,13 @@ def test_places_name_ports_and_berths_only_as_far_as_they_are_exact(tmp_path: Pa
     assert pd.isna(found["port"][3])
 
 
+def test_a_place_between_two_berths_names_neither(tmp_path: Path) -> None:
+    """Radar is right to 250 m and the piers lie 250 m apart: no ship is put at the coal pier for that."""
+    text = "id,time,lat,lon,position_sigma_m\na,2025-02-20T02:00:00Z,42.22513,130.28313,250\n"
+    found = read(tmp_path, text + "b,2025-02-20T02:00:00Z,42.2235,130.2830,60\n")[0]
+    assert found["berth"].fillna("").tolist() == ["", "NAJIN_PIER3"]
+
+
 def test_a_missing_or_zero_place_error_is_the_sensors_and_is_said(tmp_path: Path) -> None:
     """BI-134: never treated as exact."""
     text = "id,time,lat,lon,position_sigma_m,sensor\na,2025-02-20T02:00:00Z,41,131,,SAR\nb,2025-02-20T02:00:00Z,41,131,0,Planet\n"
@@ -289,3 +296,18 @@ def test_the_gathered_facts_are_read_as_they_are(shared: Path) -> None:
     found, rejects, _ = read_sightings(shared / "facts" / "sightings.csv", route=ROUTE)
     assert len(rejects) == 0
     assert found["observation_type"].value_counts().to_dict() == {"vessel": 65, "containers": 6, "absent": 2, "ais": 1}
+
+
+@pytest.mark.parametrize("column", ["heading_deg", "heading", "orientation", "vessel_heading"])
+def test_the_heading_of_a_hull_is_read_under_the_names_that_detectors_give_it(tmp_path: Path, column: str) -> None:
+    """Degrees from north; 360 is 0. What is none (511, -1, words) is left out aloud, and the row stays."""
+    rows = "\n".join(
+        f"S{n},2025-02-20T02:00:00Z,41.5,131.5,{told}" for n, told in enumerate(("75.5", "360", "511", "-1", "NE", ""))
+    )
+    found, rejects, books = read(tmp_path, f"sighting_id,time,lat,lon,{column}\n{rows}\n")
+    assert rejects.is_empty()
+    told = found.set_index("sighting_id")["heading_deg"]
+    assert told["S0"] == 75.5
+    assert told["S1"] == 0.0
+    assert told[["S2", "S3", "S4", "S5"]].isna().all()
+    assert any("heading_deg" in note for note in books.notes)
