@@ -15,8 +15,9 @@ import json
 import os
 import shutil
 import signal
+import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,14 +28,16 @@ import polars as pl
 
 from ghostships import tables
 from ghostships.errors import GhostshipsError, UsageError
-from ghostships.report import geo, page, parquet
+from ghostships.report import figures, geo, kml, page, parquet, workbook
+from ghostships.reviews import ledger
 from ghostships.routes import Route
 
 MANIFEST = "manifest.json"
 REPORT = "report.html"
 LAYERS = "ghostships.gpkg"
 TRIPS_KML = "trips.kml"
-FIGURES = "figures"
+WORKBOOK = "flags.xlsx"
+FIGURES = figures.FOLDER
 MARK = "ghostships"
 """The key of `manifest.json` that says a folder is ours."""
 
@@ -43,8 +46,10 @@ _OURS = {
     REPORT,
     LAYERS,
     TRIPS_KML,
+    WORKBOOK,
     FIGURES,
     "revisions.parquet",
+    f"{tables.CONTEXT.name}.parquet",
     *(f"{t.name}.parquet" for t in tables.PUBLIC),
 }
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
@@ -79,6 +84,7 @@ def publish(
     with_report: bool = True,
     with_layers: bool = True,
     more: Callable[[Path], None] | None = None,
+    after: Path | None = None,
 ) -> dict[str, Any]:
     """Write the whole folder, or nothing; returns the manifest as written.
 
@@ -86,6 +92,7 @@ def publish(
     ----------
     manifest : everything but `tables` and `files`, which are added here; must have the key `ghostships` (the version)
     more : writes further files of ours (figures) into the draft before it is published
+    after : an older folder in another place that this one follows; its decisions are drawn into the page. Default: `out`
 
     What an analyst put into an older folder of ours (reviews, named scenarios) is carried over.
 
@@ -108,12 +115,24 @@ def publish(
         raise GhostshipsError(f"{out}: cannot make the output folder: {error.strerror}") from error
     try:
         with _ends_on_signal():
-            written = _fill(draft, result, manifest, route, with_report=with_report, with_layers=with_layers, more=more)
-            if target.is_dir():
-                _carry_over(target, draft)
-            _sync(draft)
-            refuse_foreign(target, shown=out)
-            _swap(draft, target)
+            kept = ledger.as_far_as_read(after or target)
+            written = _fill(
+                draft,
+                result,
+                manifest,
+                route,
+                with_report=with_report,
+                with_layers=with_layers,
+                more=more,
+                decided=kept,
+            )
+            # What is decided while the page is drawn is not on it, but it is kept.
+            with ledger.held(target):
+                if target.is_dir():
+                    _carry_over(target, draft)
+                _sync(draft)
+                refuse_foreign(target, shown=out)
+                _swap(draft, target)
     except OSError as error:
         raise GhostshipsError(f"{out}: cannot write the output folder: {error.strerror or error}") from error
     finally:
@@ -156,8 +175,12 @@ def read(folder: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
     recorded = manifest.get("tables", {})
     frames: dict[str, pd.DataFrame] = {}
-    for table in tables.PUBLIC:
+    for table in (*tables.PUBLIC, *(t for t in (tables.CONTEXT,) if t.name in recorded)):
         path = folder / f"{table.name}.parquet"
+        if table.name not in recorded and not path.exists():
+            # Written by a version that did not know this table; what its manifest lists must be there.
+            frames[table.name] = tables.empty_pandas(table)
+            continue
         if not path.is_file():
             raise UsageError(f"{path}: the table is missing; the folder is not complete")
         expected = recorded.get(table.name, {}).get("sha256")
@@ -170,8 +193,46 @@ def read(folder: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     return frames, manifest
 
 
+def write_layers(frames: Mapping[str, pd.DataFrame], manifest: Mapping[str, Any], out: Path) -> list[str]:
+    """Write the files for other tools: GeoPackage, KML and workbook; returns what had to be left out, in sentences."""
+    is_simulated = bool(manifest.get("is_simulated"))
+    geo.write_layers(frames, out / LAYERS, is_simulated=is_simulated)
+    kml.write(frames, out / TRIPS_KML, is_simulated=is_simulated)
+    return workbook.write(frames, manifest, out / WORKBOOK)
+
+
+def draw_again(folder: Path, frames: Mapping[str, pd.DataFrame], manifest: dict[str, Any], route: Route) -> bool:
+    """Write figures, layers and workbook of a published folder anew and record them; says whether any byte changed.
+
+    Each file is replaced at once; figures of trips that are not flagged any more go. `manifest["files"]` is brought up to date,
+    writing the manifest is left to the caller, who has the page to add.
+    """
+    said = {key: value for key, value in manifest.items() if key != "files"}
+    files: dict[str, str] = dict(manifest.get("files") or {})
+    before = dict(files)
+    with tempfile.TemporaryDirectory(prefix=".ghostships-", dir=folder) as name:
+        aside = Path(name)
+        left_out = write_layers(frames, said, aside)
+        figures.write(frames, said, route, aside / FIGURES)
+        made = {p.relative_to(aside).as_posix(): p for p in sorted(aside.rglob("*")) if p.is_file()}
+        if any(relative.startswith(f"{FIGURES}/") for relative in made):
+            (folder / FIGURES).mkdir(exist_ok=True)
+        is_other = False
+        for relative, path in made.items():
+            files[relative] = sha256(path)
+            if not (folder / relative).is_file() or sha256(folder / relative) != files[relative]:
+                path.replace(folder / relative)
+                is_other = True
+    for relative in [r for r in files if r.startswith(f"{FIGURES}/") and r not in made]:
+        (folder / relative).unlink(missing_ok=True)
+        del files[relative]
+    manifest["files"] = files
+    manifest["warnings"] = list(dict.fromkeys([*(manifest.get("warnings") or []), *left_out]))
+    return is_other or files != before
+
+
 def verify(out: Path) -> list[Check]:
-    """Every table against the hashes embedded in the report page.
+    """Every table against the hashes embedded in the report page; figures, layers and workbook against the manifest.
 
     Raises
     ------
@@ -199,6 +260,23 @@ def verify(out: Path) -> list[Check]:
     # A table the report never heard of was added behind its back.
     unheard = sorted(t.name for t in tables.PUBLIC if t.name not in embedded and (out / f"{t.name}.parquet").exists())
     checks += [Check(f"{name}.parquet", "mismatch", "", sha256(out / f"{name}.parquet")) for name in unheard]
+    return checks + _verify_drawn(out)
+
+
+def _verify_drawn(out: Path) -> list[Check]:
+    """Figures, layers and workbook against the manifest, and figures that it does not know; none where it cannot be read."""
+    try:
+        files = json.loads((out / MANIFEST).read_bytes()).get("files") or {}
+    except (OSError, ValueError, RecursionError, AttributeError):
+        return []
+    drawn = {p.relative_to(out).as_posix() for p in sorted((out / FIGURES).glob("*")) if p.is_file()}
+    known = {n for n in files if n in (LAYERS, TRIPS_KML, WORKBOOK) or n.startswith(f"{FIGURES}/") and ".." not in n}
+    checks: list[Check] = []
+    for name in sorted(drawn | known):
+        expected = str(files.get(name, ""))
+        found = sha256(out / name) if (out / name).is_file() else None
+        status: Literal["verified", "missing", "mismatch"] = "verified" if found == expected else "mismatch"
+        checks.append(Check(name, "missing" if found is None else status, expected, found))
     return checks
 
 
@@ -217,20 +295,23 @@ def _fill(
     with_report: bool,
     with_layers: bool,
     more: Callable[[Path], None] | None,
+    decided: ledger.Ledger,
 ) -> dict[str, Any]:
     """Write every file of the folder; the manifest last."""
     frames: dict[str, pd.DataFrame | pl.DataFrame] = {**result.tables, "rejects": result.rejects}
     recorded: dict[str, dict[str, Any]] = {}
-    for table in tables.PUBLIC:
+    # Context is there only when something of other publishers was handed in.
+    for table in (*tables.PUBLIC, *(t for t in (tables.CONTEXT,) if t.name in frames)):
         path = draft / f"{table.name}.parquet"
         rows = parquet.write_table(frames[table.name], table, path)
         recorded[table.name] = {"rows": rows, "sha256": sha256(path)}
     written = {**manifest, "tables": recorded}
     if with_layers:
-        geo.write_layers(result.tables, draft / LAYERS)
-        geo.write_kml(result.tables, draft / TRIPS_KML, is_simulated=bool(manifest.get("is_simulated")))
+        left_out = write_layers(result.tables, written, draft)
+        written["warnings"] = [*(written.get("warnings") or []), *left_out]
     if with_report:
-        (draft / REPORT).write_text(page.render(result.tables, written, route), encoding="utf-8")
+        (draft / REPORT).write_text(page.render(result.tables, written, route, decided=decided), encoding="utf-8")
+        figures.write(result.tables, written, route, draft / FIGURES)
     if more is not None:
         more(draft)
     files = (p for p in draft.rglob("*") if p.is_file() and p.suffix != ".parquet")

@@ -1,15 +1,20 @@
-"""Layers for maps: `ghostships.gpkg` for QGIS, `trips.kml` for globes. Parquet stays the record; these are for looking."""
+"""`ghostships.gpkg`: layers that QGIS opens styled, labelled and playable over time. Parquet stays the record.
+
+Layers come in the order in which they are to be drawn, the lowest first. Names of ships are values of cells and of labels made from
+cells: nothing in them is read as SQL, as an expression or as markup.
+"""
 
 from __future__ import annotations
 
 import errno
 import sqlite3
-import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyogrio
 import shapely
@@ -21,16 +26,25 @@ FIXED_TIME = "2000-01-01T00:00:00.000Z"
 """GeoPackage wants a time of last change; a real one would make equal runs differ, so every file says this."""
 
 WGS84 = "EPSG:4326"
-_KML = "http://www.opengis.net/kml/2.2"
 _STRAIGHT = "straight line between the places last and next heard, not a path"
+
+_SAYS = {
+    "tracks": "AIS heard: kept points of each stretch, joined; thinned for maps",
+    "gaps_lines": "not heard: " + _STRAIGHT,
+    "gaps": "last place heard before each silence",
+    "sightings": "what was seen, or not, in pictures; a window means one unknown instant in it",
+    "port_calls": "stays of one hull at one port: bounds, not times",
+    "round_trips": "consistent with a round trip; a reason to look, not a finding",
+}
 
 Frames = Mapping[str, pd.DataFrame]
 
 
-def write_layers(frames: Frames, path: Path) -> None:
+def write_layers(frames: Frames, path: Path, *, is_simulated: bool = False) -> None:
     """Write the GeoPackage: gaps (places and lines), sightings, port_calls, round_trips and tracks, each with a QGIS style.
 
-    Lists become texts joined by `; `. Rows without a place have no geometry, as in the tables.
+    Lists become texts joined by `; `, texts have their invisible characters written out. Rows without a place have no geometry, as
+    in the tables. Every layer has a column `data` that says whether it is simulated.
 
     Raises
     ------
@@ -38,8 +52,8 @@ def write_layers(frames: Frames, path: Path) -> None:
         when the file cannot be written, whatever GDAL or SQLite call that.
     """
     layers: dict[str, gpd.GeoDataFrame] = {
-        "tracks": _tracks(frames["tracks"]),
-        "gaps_lines": _gap_lines(frames["gaps"]),
+        "tracks": _tracks(frames["tracks"], frames["gaps"]),
+        "gaps_lines": _gap_lines(frames["gaps"], frames["round_trips"]),
         **{name: _points(frames[name], name) for name in ("gaps", "sightings", "port_calls", "round_trips")},
     }
     options = {"OGR_CURRENT_DATE": FIXED_TIME}
@@ -50,76 +64,23 @@ def write_layers(frames: Frames, path: Path) -> None:
             kind = "LineString" if name in ("tracks", "gaps_lines") else "Point"
             # Spatial indices are left out: their page layout is not needed at this size and differs between builds.
             pyogrio.write_dataframe(
-                layer,
+                layer.assign(data="SIMULATED" if is_simulated else "as delivered"),
                 path,
                 layer=name,
                 driver="GPKG",
                 append=number > 0,
                 geometry_type=kind,
                 layer_options={"SPATIAL_INDEX": "NO"},
+                # Newer ones make QGIS 3.22 and its GDAL 3.6 warn; nothing of 1.4 is used.
+                **({} if number else {"dataset_options": {"VERSION": "1.3"}}),
             )
-        _finish(path)
+        _finish(path, is_simulated=is_simulated)
         _check(path, {name: len(layer) for name, layer in layers.items()})
     except (RuntimeError, sqlite3.Error) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise OSError(errno.EIO, f"{path.name}: {reason[0]}") from error
     finally:
         pyogrio.set_gdal_config_options(before)
-
-
-def write_kml(frames: Frames, path: Path, *, is_simulated: bool) -> None:
-    """Write the trips as KML: the silence as a dashed thought, the dark port as a point, the numbers in words."""
-    ET.register_namespace("", _KML)
-    root = ET.Element(f"{{{_KML}}}kml")
-    document = _child(root, "Document")
-    _child(document, "name", ("SIMULATED: " if is_simulated else "") + "ghostships trips")
-    _child(document, "description", "Consistent with, not proof of. Lines are straight lines, not paths.")
-    for style, colour in (("flagged", "ff004ac0"), ("other", "ff75665f")):
-        made = _child(document, "Style", id=style)
-        line = _child(made, "LineStyle")
-        _child(line, "color", colour)
-        _child(line, "width", "2")
-    gaps = frames["gaps"].set_index("gap_id")
-    for trip in frames["round_trips"].to_dict("records"):
-        _placemark(document, trip, gaps, is_simulated=is_simulated)
-    ET.indent(root, " ")
-    path.write_bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True))
-
-
-def _placemark(document: ET.Element, trip: Mapping[Any, Any], gaps: pd.DataFrame, *, is_simulated: bool) -> None:
-    p = "cannot say" if pd.isna(trip["p_trip"]) else f"{trip['p_trip']:.2f}"
-    who = trip["vessel_name"] if isinstance(trip["vessel_name"], str) else trip["vessel_key"]
-    who = text.shown(who) if isinstance(who, str) else "ship not known"
-    folder = _child(document, "Folder")
-    _child(folder, "name", f"{'SIMULATED: ' if is_simulated else ''}{who}, p {p}")
-    _child(folder, "description", text.sentence(trip["because"]))
-    style = "#flagged" if trip["is_flagged"] else "#other"
-    mark = _child(folder, "Placemark")
-    _child(mark, "name", text.shown(trip["dark_port"]))
-    _child(mark, "description", f"{text.shown(trip['trip_id'])}, tier {trip['tier']}, p {p}")
-    _child(_child(mark, "Point"), "coordinates", f"{trip['lon_deg']:.5f},{trip['lat_deg']:.5f}")
-    for gap_id in trip["gap_ids"]:
-        if gap_id not in gaps.index:
-            continue
-        gap = gaps.loc[gap_id]
-        line = _child(folder, "Placemark")
-        _child(line, "name", _STRAIGHT)
-        span = _child(line, "TimeSpan")
-        _child(span, "begin", gap["start_utc"].strftime("%Y-%m-%dT%H:%M:%SZ"))
-        if not pd.isna(gap["end_utc"]):
-            _child(span, "end", gap["end_utc"].strftime("%Y-%m-%dT%H:%M:%SZ"))
-        _child(line, "styleUrl", style)
-        places = [(gap["start_lon_deg"], gap["start_lat_deg"]), (gap["end_lon_deg"], gap["end_lat_deg"])]
-        known = [f"{lon:.5f},{lat:.5f}" for lon, lat in places if not pd.isna(lon)]
-        kind = "LineString" if len(known) == 2 else "Point"
-        _child(_child(line, kind), "coordinates", " ".join(known))
-
-
-def _child(parent: ET.Element, tag: str, content: str | None = None, **attributes: str) -> ET.Element:
-    """A child with text; `text.shown` has written out what XML may not hold, control characters and lone surrogates."""
-    child = ET.SubElement(parent, f"{{{_KML}}}{tag}", attributes)
-    child.text = content
-    return child
 
 
 def _points(frame: pd.DataFrame, name: str) -> gpd.GeoDataFrame:
@@ -131,27 +92,59 @@ def _points(frame: pd.DataFrame, name: str) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(_flat(frame, name), geometry=points, crs=WGS84)
 
 
-def _gap_lines(gaps: pd.DataFrame) -> gpd.GeoDataFrame:
-    """One line per gap that has ended."""
+def _gap_lines(gaps: pd.DataFrame, trips: pd.DataFrame) -> gpd.GeoDataFrame:
+    """One line per gap that has ended, and whether a trip of the list, flagged or not, spans it."""
     ended = gaps[gaps["end_lat_deg"].notna()].reset_index(drop=True)
     ends = ended[["start_lon_deg", "start_lat_deg", "end_lon_deg", "end_lat_deg"]].to_numpy(dtype="float64")
-    return gpd.GeoDataFrame(
-        _flat(ended, "gaps").assign(line=_STRAIGHT), geometry=shapely.linestrings(ends.reshape(-1, 2, 2)), crs=WGS84
+    is_flagged = trips["is_flagged"].astype(bool)
+    flagged = {gap for ids in trips.loc[is_flagged, "gap_ids"] for gap in ids}
+    other = {gap for ids in trips.loc[~is_flagged, "gap_ids"] for gap in ids} - flagged
+    carries = ["flagged trip" if g in flagged else "trip" if g in other else "no trip" for g in ended["gap_id"]]
+    rows = _flat(ended, "gaps").assign(carries=carries, line=_STRAIGHT)
+    return gpd.GeoDataFrame(rows, geometry=shapely.linestrings(ends.reshape(-1, 2, 2)), crs=WGS84)
+
+
+def _tracks(tracks: pd.DataFrame, gaps: pd.DataFrame) -> gpd.GeoDataFrame:
+    """One line per stretch that was heard: a line never crosses a silence of the gaps layers, whose ends it touches."""
+    place = ["vessel_key", "segment_id", "time_utc", "lat_deg", "lon_deg"]
+    ends = [
+        gaps[["vessel_key", "segment_id", f"{end}_utc", f"{end}_lat_deg", f"{end}_lon_deg"]].set_axis(place, axis=1)
+        for end in ("start", "end")
+    ]
+    # The thinned track may lack the ends of a silence, which the gaps know. Its own point goes first where both have one.
+    known = pd.concat([tracks[place], *(e[e["lat_deg"].notna()] for e in ends)], ignore_index=True)
+    known = known[known["segment_id"].isin(set(tracks["segment_id"]))]
+    known = known.drop_duplicates(["vessel_key", "segment_id", "time_utc"]).sort_values(
+        ["vessel_key", "segment_id", "time_utc"], kind="stable"
     )
-
-
-def _tracks(tracks: pd.DataFrame) -> gpd.GeoDataFrame:
-    """One line per segment; it also crosses the segment's silences, which the gaps layers show."""
+    starts = {
+        str(key): _instants(part["start_utc"].sort_values()) for key, part in gaps.groupby("segment_id", sort=True)
+    }
+    none = np.empty(0, dtype="datetime64[us]")
     rows: list[dict[str, Any]] = []
     lines: list[shapely.LineString] = []
-    for (vessel, segment), part in tracks.sort_values(["vessel_key", "segment_id", "time_utc"]).groupby(
-        ["vessel_key", "segment_id"], sort=True
-    ):
-        if len(part) > 1:
-            rows.append({"vessel_key": vessel, "segment_id": segment, "n_points": len(part)})
-            lines.append(shapely.linestrings(part["lon_deg"].to_numpy(), part["lat_deg"].to_numpy()))
-    frame = pd.DataFrame(rows, columns=["vessel_key", "segment_id", "n_points"]).astype({"n_points": "int64"})
+    for (vessel, segment), part in known.groupby(["vessel_key", "segment_id"], sort=True):
+        times, places = _instants(part["time_utc"]), part[["lon_deg", "lat_deg"]].to_numpy(dtype=np.float64)
+        # A point at the start of a silence still belongs to what was heard before it.
+        stretch = np.searchsorted(starts.get(str(segment), none), times, side="left")
+        for number in np.unique(stretch):
+            heard = stretch == number
+            if heard.sum() > 1:
+                first, last = (pd.Timestamp(t).floor("ms") for t in times[heard][[0, -1]])
+                said = {"vessel_key": text.shown(vessel), "segment_id": segment, "start_utc": first, "end_utc": last}
+                rows.append(said | {"n_points": int(heard.sum())})
+                lines.append(shapely.linestrings(places[heard]))
+    frame = pd.DataFrame(rows, columns=["vessel_key", "segment_id", "start_utc", "end_utc", "n_points"]).astype(
+        {"n_points": "int64", "start_utc": "datetime64[ms]", "end_utc": "datetime64[ms]"}
+    )
+    for column in ("start_utc", "end_utc"):
+        frame[column] = frame[column].dt.tz_localize("UTC")
     return gpd.GeoDataFrame(frame, geometry=lines, crs=WGS84)
+
+
+def _instants(times: pd.Series) -> npt.NDArray[np.datetime64]:
+    instants: npt.NDArray[np.datetime64] = times.dt.tz_convert(None).to_numpy(dtype="datetime64[us]")
+    return instants
 
 
 def _flat(frame: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -159,7 +152,9 @@ def _flat(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     out = frame.copy()
     for column in ALL[name].columns:
         if column.dtype == "list[str]":
-            out[column.name] = ["; ".join(v) if v is not None else "" for v in frame[column.name]]
+            out[column.name] = ["; ".join(map(text.sentence, v)) if v is not None else "" for v in frame[column.name]]
+        elif column.dtype == "str":
+            out[column.name] = [text.sentence(v) if isinstance(v, str) else None for v in frame[column.name]]
         elif column.dtype == "time":
             # GDAL keeps milliseconds; the microseconds stay in Parquet.
             out[column.name] = frame[column.name].dt.floor("ms")
@@ -191,7 +186,7 @@ def _check(path: Path, rows: Mapping[str, int]) -> None:
         database.close()
 
 
-def _finish(path: Path) -> None:
+def _finish(path: Path, *, is_simulated: bool) -> None:
     """Add the styles, fix the times, and rewrite the file so that its bytes depend on its content alone."""
     database = sqlite3.connect(path, isolation_level=None)
     try:
@@ -210,6 +205,11 @@ def _finish(path: Path) -> None:
             "VALUES ('layer_styles', 'attributes', 'layer_styles', '', ?)",
             (FIXED_TIME,),
         )
+        for layer, said in _SAYS.items():
+            database.execute(
+                "UPDATE gpkg_contents SET description = ? WHERE table_name = ?",
+                (("SIMULATED data: " if is_simulated else "") + said, layer),
+            )
         database.execute("UPDATE gpkg_contents SET last_change = ?", (FIXED_TIME,))
         database.execute("VACUUM")
     finally:

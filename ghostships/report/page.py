@@ -10,17 +10,21 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
 
 import jinja2
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import shapely
 
 from ghostships import sea
-from ghostships.report import payload, text
+from ghostships.report import chart, packed, payload, text
+from ghostships.reviews import for_page
+from ghostships.reviews.ledger import Ledger
 from ghostships.routes import Route
 
 FOCUS_TOLERANCE_DEG = 0.0015
@@ -32,19 +36,55 @@ AWAY_SMALLEST_DEG = 0.02
 
 FOCUS_MARGIN_DEG = 1.0
 _LAND_SCALE = 10_000
-_PARTS = ("dom", "sphere", "map", "timeline", "card", "page")
+_PARTS = ("dom", "sphere", "unpack", "map", "timeline", "card", "review", "list", "page", "tables")
 """Our script, in the order in which one part needs another; put together as one, because one hash is easier to check than six."""
 
 _HASHES = re.compile(r'<script type="application/json" id="hashes">(.*?)</script>', re.DOTALL)
 
 
-def render(frames: Mapping[str, pd.DataFrame], manifest: Mapping[str, Any], route: Route) -> str:
-    """The page as text; the same tables and manifest give the same page."""
-    data = payload.build(frames, manifest, route)
-    data["land"] = _land(route, payload.bounds(frames, route))
+def render(
+    frames: Mapping[str, pd.DataFrame],
+    manifest: Mapping[str, Any],
+    route: Route,
+    *,
+    scenarios: Sequence[Mapping[str, Any]] = (),
+    decided: Ledger | None = None,
+    served: Mapping[str, str] | None = None,
+) -> str:
+    """The page as text; the same tables, manifest and scenarios give the same page.
+
+    Parameters
+    ----------
+    scenarios : "what if" answers kept with the folder, as plain data (`scenarios.Scenario.as_dict`)
+    decided : what reviewers decided, as kept with the folder
+    served : only when `ghostships review` serves the page, which may then ask its own server; see `for_page.block`
+    """
+    told = [one for one in scenarios if _is_readable(one)]
+    made = payload.build(frames, manifest, route, told)
+    land = _land(route, payload.bounds(frames, route))
+    made.notes.extend(f"Scenario {text.shown(one.get('name'))} cannot be read." for one in scenarios if one not in told)
     own = "\n".join(_asset(f"js/{part}.js") for part in _PARTS)
     script = f'{_leaflet_script()}\n(function () {{\n"use strict";\n{own}\n}})();\n'
     style = "\n".join((_asset("leaflet/leaflet.css"), _asset("page.css")))
+    return _template().render(
+        **_words(frames, manifest, route, made),
+        has_land=bool(land),
+        scenarios=told,
+        script=script,
+        style=style,
+        policy=f"default-src 'none'; script-src '{_csp_hash(script)}'; style-src '{_csp_hash(style)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'" + ("; connect-src 'self'" if served else ""),
+        review_json=text.json_block(for_page.block(frames, manifest, decided or Ledger(), served=served)),
+        data_json=text.json_block(made.data),
+        packed=packed.text([*_numbers(land), *made.packed]),
+        hashes_json=text.json_block({name: t["sha256"] for name, t in sorted((manifest.get("tables") or {}).items())}),
+        leaflet_licence=_asset("leaflet/LICENSE"),
+    )
+
+
+@cache
+def _template() -> jinja2.Template:
+    """Compiled once: a night draws one page, but a reviewer's window and the tests draw many."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ghostships.report"),
         autoescape=True,
@@ -56,16 +96,7 @@ def render(frames: Mapping[str, pd.DataFrame], manifest: Mapping[str, Any], rout
     environment.filters["sentence"] = text.sentence
     environment.filters["web_address"] = text.web_address
     environment.filters["when"] = _day
-    return environment.get_template("page.html.j2").render(
-        **_words(frames, manifest, route, data),
-        script=script,
-        style=style,
-        policy=f"default-src 'none'; script-src '{_csp_hash(script)}'; style-src '{_csp_hash(style)}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'",
-        data_json=text.json_block(data),
-        hashes_json=text.json_block({name: t["sha256"] for name, t in sorted((manifest.get("tables") or {}).items())}),
-        leaflet_licence=_asset("leaflet/LICENSE"),
-    )
+    return environment.get_template("page.html.j2")
 
 
 def embedded_hashes(html: str) -> dict[str, str] | None:
@@ -81,7 +112,7 @@ def embedded_hashes(html: str) -> dict[str, str] | None:
 
 
 def _words(
-    frames: Mapping[str, pd.DataFrame], manifest: Mapping[str, Any], route: Route, data: Mapping[str, Any]
+    frames: Mapping[str, pd.DataFrame], manifest: Mapping[str, Any], route: Route, made: payload.Payload
 ) -> dict[str, Any]:
     """What the template says in words and the small tables that need no script."""
     trips = frames["round_trips"]
@@ -106,13 +137,15 @@ def _words(
         "n_vessels": len(frames["vessels"]),
         "n_sightings": len(frames["sightings"]),
         "has_ais": len(frames["gaps"]) > 0 or len(frames["tracks"]) > 0,
-        "min_gap_h": data["policy"]["min_gap_h"],
-        "flag_threshold": data["policy"]["flag"],
+        "min_gap_h": made.data["policy"]["min_gap_h"],
+        "flag_threshold": made.data["policy"]["flag"],
         "warnings": [str(w) for w in manifest.get("warnings") or []],
         "changes": manifest.get("changes"),
-        "notes": data["notes"],
-        "has_land": bool(data["land"]),
+        "notes": made.notes,
+        "has_context": made.data["context"] is not None,
         "throughput": [r for r in counts if _meets(r, days)],
+        "by_month": chart.months([r for r in counts if _meets(r, days)]),
+        "by_claim": chart.claims([r for r in counts if _meets(r, days)]),
         "claims_elsewhere": [r for r in counts if not _meets(r, days)],
         "placebo": manifest.get("placebo"),
         "look_next": manifest.get("look_next") or [],
@@ -189,6 +222,33 @@ def _land(route: Route, extent: tuple[float, float, float, float]) -> list[list[
         if not drawn.is_empty:
             pieces.append([_ring(r) for r in (drawn.exterior, *drawn.interiors)])
     return pieces
+
+
+def _numbers(land: list[list[list[int]]]) -> list[npt.NDArray[np.int64]]:
+    """The coast as the page reads it: pieces, rings of each, points of each ring, differences."""
+    parts = [np.array([len(land)], dtype=np.int64)]
+    for piece in land:
+        parts.append(np.array([len(piece)], dtype=np.int64))
+        for ring in piece:
+            parts += [np.array([len(ring) // 2], dtype=np.int64), np.array(ring, dtype=np.int64)]
+    return parts
+
+
+def _is_readable(scenario: Mapping[str, Any]) -> bool:
+    """Whether a kept answer has what the page draws of it; the file may have been edited by hand."""
+    try:
+        answer = scenario["answer"]
+        numbers = [answer[what][when] for what in ("flagged", "n_trips") for when in ("before", "after")]
+        after = [trip["after"] or {} for trip in answer["trips"]]
+        return (
+            isinstance(scenario["is_current"], bool)
+            and all(isinstance(n, int) for n in numbers)
+            and all(isinstance(word, str) for word in (scenario["name"], *scenario["said"], *answer["notes"]))
+            and all(isinstance(word, str) for t in answer["trips"] for word in (t["trip_id"], t["why"], *t["change"]))
+            and all(row.get("p_trip") is None or 0 <= row["p_trip"] <= 1 for row in after)
+        )
+    except (KeyError, TypeError, AttributeError):
+        return False
 
 
 def _ring(ring: shapely.LinearRing) -> list[int]:

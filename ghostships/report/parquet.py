@@ -47,9 +47,22 @@ def write_table(frame: pd.DataFrame | pl.DataFrame, table: Table, path: Path) ->
 
 
 def read_table(path: Path, table: Table) -> pd.DataFrame:
-    """The table as pandas, without the geometry that repeats its place columns."""
-    arrow = pq.read_table(path, columns=table.names, partitioning=None)
+    """The table as pandas, without the geometry that repeats its place columns.
+
+    A column that was declared after the file was written, and may be null, is null in every row: older folders stay readable.
+    """
+    there = set(pq.read_schema(path).names)
+    arrow = pq.read_table(
+        path, columns=[n for n in table.names if n in there or not _may_lack(table, n)], partitioning=None
+    )
+    for field in table.arrow_schema:
+        if field.name not in arrow.column_names:
+            arrow = arrow.append_column(field, pa.nulls(arrow.num_rows, field.type))
     return tables.to_pandas(arrow.select(table.names), table)
+
+
+def _may_lack(table: Table, name: str) -> bool:
+    return next(column.nullable for column in table.columns if column.name == name)
 
 
 def _with_points(arrow: pa.Table, place: tuple[str, str]) -> pa.Table:

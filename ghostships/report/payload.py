@@ -1,7 +1,7 @@
 """What the page knows: the tables as small JSON, every text made safe to read, rows pointing at each other by number.
 
 Names from outside are never keys: `__proto__` is a possible ship name and two long ids may look alike once cut, so a trip holds
-the row numbers of its gaps, calls and sightings, not their ids.
+the row numbers of its gaps, calls and sightings, not their ids. Coast and tracks are not JSON but `Payload.packed`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import shapely
 
@@ -30,21 +33,38 @@ SMALLEST_MATCH_SHOWN = 0.005
 Frames = Mapping[str, pd.DataFrame]
 
 
-def build(frames: Frames, manifest: Mapping[str, Any], route: Route) -> dict[str, Any]:
-    """Everything the page's script draws, ready for `text.json_block`."""
+@dataclass(frozen=True)
+class Payload:
+    """Everything the page's script draws: `data` for `text.json_block`, `packed` for `packed.text`, `notes` of what is left out."""
+
+    data: dict[str, Any]
+    packed: list[npt.NDArray[np.int64]]
+    notes: list[str]
+
+
+def build(
+    frames: Frames, manifest: Mapping[str, Any], route: Route, scenarios: Sequence[Mapping[str, Any]] = ()
+) -> Payload:
+    """The tables as the page's script needs them.
+
+    Parameters
+    ----------
+    scenarios : kept "what if" answers as plain data (`scenarios.Scenario.as_dict`); only those compared with these tables are shown
+    """
     vessels, gaps, calls = frames["vessels"], frames["gaps"], frames["port_calls"]
     sightings, trips = frames["sightings"], frames["round_trips"]
     vessel_at, gap_at = _positions(vessels, "vessel_key"), _positions(gaps, "gap_id")
     call_at, sighting_at = _positions(calls, "call_id"), _positions(sightings, "sighting_id")
-    lines, track_notes = tracks.encode(frames["tracks"], gaps, trips, vessel_at)
+    lines = tracks.encode(frames["tracks"], gaps, trips, vessel_at)
     scenes, n_scenes_elsewhere = _scenes(frames["scenes"], sightings, route)
-    notes = list(track_notes)
+    notes = list(lines.sentences)
     if n_scenes_elsewhere:
         notes.append(
             f"{n_scenes_elsewhere} scenes that cover no port of the route are not on the timelines; see scenes.parquet."
         )
     reach = _reach(frames["reach"], trips)
-    return {
+    told = _scenarios(scenarios, _positions(trips, "trip_id"))
+    data: dict[str, Any] = {
         "route": _route(route),
         "policy": {
             "min_gap_h": _threshold(manifest, "min_gap_h", route.policy.min_gap_h),
@@ -52,8 +72,12 @@ def build(frames: Frames, manifest: Mapping[str, Any], route: Route) -> dict[str
         },
         "files": _file_names(manifest),
         "vessels": _records(vessels, tables.VESSELS),
-        "gaps": _records(gaps, tables.GAPS, links={"v": [vessel_at.get(k) for k in gaps["vessel_key"]]})
-        | {"reach": _dark_reach(frames["reach"], route, gap_at)},
+        "gaps": _records(
+            gaps,
+            tables.GAPS,
+            links={"v": [vessel_at.get(k) for k in gaps["vessel_key"]], **_dark_reach(frames["reach"], route, gap_at)},
+            drop=("segment_id", "is_open"),
+        ),
         "calls": _records(
             calls,
             tables.PORT_CALLS,
@@ -83,9 +107,18 @@ def build(frames: Frames, manifest: Mapping[str, Any], route: Route) -> dict[str
             },
         ),
         "scenes": scenes,
-        "tracks": lines,
-        "notes": notes,
+        "identities": _identities(frames, vessel_at),
+        "context": _context(frames, vessel_at),
+        "scenarios": [scenario["name"] for scenario in told],
+        "void": _void(gaps),
+        "timed": lines.tolerance_deg == 0,
     }
+    data["trips"]["columns"]["scenarios"] = [
+        [[n, *scenario["trips"][row]] for n, scenario in enumerate(told) if row in scenario["trips"]]
+        for row in range(len(trips))
+    ]
+    counts = [np.array([len(ships)], dtype=np.int64) for ships in (lines.full, lines.context)]
+    return Payload(data, [counts[0], *lines.full, counts[1], *lines.context], notes)
 
 
 def bounds(frames: Frames, route: Route) -> tuple[float, float, float, float]:
@@ -120,17 +153,17 @@ def _found(ids: Iterable[str], at: Mapping[str, int]) -> list[int]:
 
 
 def _records(
-    frame: pd.DataFrame, table: Table, *, links: Mapping[str, Sequence[Any]] | None = None, drop: Sequence[str] = ()
+    frame: pd.DataFrame, table: Table, *, links: Mapping[str, Any] | None = None, drop: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Column-wise JSON: texts visible and cut, times as epoch seconds, numbers rounded to what can be read."""
-    columns: dict[str, list[Any]] = {}
+    """Column-wise JSON: texts visible and cut and each written once, times as epoch seconds, numbers rounded to be read."""
+    columns: dict[str, Any] = {}
     for column in table.columns:
         if column.name in drop:
             continue
         limit = text.SENTENCE_GRAPHEMES if column.name in SENTENCES else text.NAME_GRAPHEMES
         values: list[Any] = frame[column.name].tolist()
         if column.dtype == "str":
-            columns[column.name] = [None if _is_null(v) else text.shown(v, limit=limit) for v in values]
+            columns[column.name] = _once([None if _is_null(v) else text.shown(v, limit=limit) for v in values])
         elif column.dtype == "list[str]":
             columns[column.name] = [[] if _is_null(v) else [text.shown(i) for i in v] for v in values]
         elif column.dtype == "time":
@@ -141,8 +174,16 @@ def _records(
         else:
             columns[column.name] = [None if _is_null(v) else v for v in values]
     for name, linked in (links or {}).items():
-        columns[name] = list(linked)
+        columns[name] = linked if isinstance(linked, Mapping) else list(linked)
     return {"n": len(frame), "columns": columns}
+
+
+def _once(values: list[str | None]) -> list[str | None] | dict[str, Any]:
+    """A column of texts; where most come again, the texts once and their numbers per row: a ship has a name, and many silences."""
+    known = {value: n for n, value in enumerate(dict.fromkeys(values))}
+    if len(known) * 2 > len(values):
+        return values
+    return {"of": list(known), "at": [known[value] for value in values]}
 
 
 def _is_null(value: object) -> bool:
@@ -182,16 +223,21 @@ def _file_names(manifest: Mapping[str, Any]) -> list[list[str]]:
     return sorted(names)
 
 
-def _dark_reach(reach: pd.DataFrame, route: Route, gap_at: Mapping[str, int]) -> list[Any]:
+def _dark_reach(reach: pd.DataFrame, route: Route, gap_at: Mapping[str, int]) -> dict[str, Any]:
     """Per gap: verdict, slack, needed and top speed for the dark port; null where nothing was measured."""
-    out: list[Any] = [None] * len(gap_at)
+    verdicts: list[str | None] = [None] * len(gap_at)
+    numbers: dict[str, list[float | None]] = {
+        name: [None] * len(gap_at) for name in ("reach_slack_h", "reach_needs_kn", "reach_fastest_kn")
+    }
     dark = reach[reach["port"] == route.dark_port_id]
-    for gap, verdict, slack, needs, fastest in zip(
+    for gap, verdict, *values in zip(
         dark["gap_id"], dark["verdict"], dark["slack_h"], dark["needs_kn"], dark["fastest_kn"], strict=True
     ):
         if gap in gap_at:
-            out[gap_at[gap]] = [verdict, _round(slack, 2), _round(needs, 2), _round(fastest, 2)]
-    return out
+            verdicts[gap_at[gap]] = verdict
+            for column, value in zip(numbers.values(), values, strict=True):
+                column[gap_at[gap]] = _round(value, 2)
+    return {"reach": _once(verdicts), **numbers}
 
 
 def _reach(reach: pd.DataFrame, trips: pd.DataFrame) -> dict[str, list[list[Any]]]:
@@ -232,16 +278,17 @@ def _evidence(evidence: pd.DataFrame, trip_ids: pd.Series) -> list[list[list[Any
 def _matches(
     matches: pd.DataFrame, sighting_at: Mapping[str, int], vessel_at: Mapping[str, int], gap_at: Mapping[str, int]
 ) -> list[list[list[Any]]]:
-    """Per sighting: hypothesis, ship, gap and p, most probable first."""
+    """Per sighting: hypothesis, ship, gap, p and the fact that it leans on most, most probable first."""
     out: list[list[list[Any]]] = [[] for _ in sighting_at]
     part = matches[matches["p_match"] >= SMALLEST_MATCH_SHOWN].sort_values(
         ["sighting_id", "p_match", "match_id"], ascending=[True, False, True]
     )
-    for sighting, hypothesis, vessel, gap, p in zip(
-        part["sighting_id"], part["hypothesis"], part["vessel_key"], part["gap_id"], part["p_match"], strict=True
-    ):
+    columns = ("sighting_id", "hypothesis", "vessel_key", "gap_id", "p_match", "weakest_link")
+    for sighting, hypothesis, vessel, gap, p, link in zip(*(part[c] for c in columns), strict=True):
         if sighting in sighting_at:
-            out[sighting_at[sighting]].append([hypothesis, vessel_at.get(vessel), gap_at.get(gap), _round(p, 6)])
+            leans_on = text.shown(link, limit=text.SENTENCE_GRAPHEMES) if isinstance(link, str) else None
+            row = [hypothesis, vessel_at.get(vessel), gap_at.get(gap), _round(p, 6), leans_on]
+            out[sighting_at[sighting]].append(row)
     return out
 
 
@@ -272,3 +319,60 @@ def _scenes(scenes: pd.DataFrame, sightings: pd.DataFrame, route: Route) -> tupl
             rows.append([text.shown(scene), _seconds(start), _seconds(end), name, _round(clear, 2), covered, with_ship])
     rows.sort(key=lambda r: (r[1], r[0]))
     return rows, len(scenes) - len(rows)
+
+
+def _identities(frames: Frames, vessel_at: Mapping[str, int]) -> dict[str, Any]:
+    """Findings about who a ship is, the ships by row number; a folder of an older version has no such table."""
+    found = frames.get(tables.IDENTITIES.name)
+    found = tables.empty_pandas(tables.IDENTITIES) if found is None else found
+    ships = [[[vessel_at.get(key), text.shown(key)] for key in keys] for keys in found["vessel_keys"]]
+    return _records(found, tables.IDENTITIES, links={"ships": ships}, drop=("vessel_keys",))
+
+
+def _context(frames: Frames, vessel_at: Mapping[str, int]) -> dict[str, Any] | None:
+    """What other publishers say, beside what was found; None where nothing of the kind was given."""
+    said = frames.get(tables.CONTEXT.name)
+    if said is None:
+        return None
+    ships = [vessel_at.get(key) if isinstance(key, str) else None for key in said["vessel_key"]]
+    return _records(said, tables.CONTEXT, links={"v": ships})
+
+
+def _void(gaps: pd.DataFrame) -> list[list[int]]:
+    """When silences are void (feed down, or places not believed), and of how many ships: `[time, number from then on]`."""
+    void = gaps[gaps["state"] == "void"]
+    changes: dict[int, int] = defaultdict(int)
+    for start, end in zip(void["start_utc"], void["end_utc"], strict=True):
+        changes[_seconds(start)] += 1
+        if not _is_null(end):
+            changes[_seconds(end)] -= 1
+    out, number = [], 0
+    for at in sorted(changes):
+        number += changes[at]
+        out.append([at, number])
+    return out
+
+
+def _scenarios(scenarios: Sequence[Mapping[str, Any]], trip_at: Mapping[str, int]) -> list[dict[str, Any]]:
+    """What each current scenario makes of the trips it touches, by the trip's row: ways, p and flag after, why."""
+    return [
+        {"name": text.shown(one["name"]), "trips": _touched(one["answer"]["trips"], trip_at)}
+        for one in scenarios
+        if one["is_current"]
+    ]
+
+
+def _touched(trips: Sequence[Mapping[str, Any]], trip_at: Mapping[str, int]) -> dict[int, list[Any]]:
+    out: dict[int, list[Any]] = {}
+    for trip in trips:
+        row = trip_at.get(trip["trip_id"])
+        if row is not None:
+            after = trip["after"] or {}
+            p = after.get("p_trip")
+            out[row] = [
+                [text.shown(word) for word in trip["change"]],
+                None if p is None else _round(p, 6),
+                bool(after.get("is_flagged")),
+                text.sentence(trip["why"]),
+            ]
+    return out

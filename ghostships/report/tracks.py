@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,54 +12,80 @@ import pandas as pd
 import shapely
 
 FULL_POINTS = 110_000
-"""Points of suspects kept with their times: about 1.3 MB of the page's 3."""
+"""Points of suspects kept to the metre and the second: at most 0.9 MB of the page."""
 
-CONTEXT_POINTS = 30_000
-CONTEXT_TOLERANCES_DEG = (0.005, 0.01, 0.02, 0.05, 0.1)
-"""Context lines are simplified with the first of these that fits the budget (0.01 degrees is about half a nautical mile)."""
+CONTEXT_POINTS = 150_000
+CONTEXT_TOLERANCES_DEG = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+"""The other ships are simplified with the first of these that fits the budget: zero keeps every point (0.7 MB of the page)."""
 
-_FULL_SCALE, _CONTEXT_SCALE = 100_000, 1_000
+FULL_SCALE, CONTEXT_SCALE = 100_000, 10_000
+"""Units of a degree in which places are written: about a metre for suspects, about 11 m for the others."""
+
+CONTEXT_STEP_S = 60
+"""Times of the other ships are whole minutes: they say who was under way, not when to the second."""
+
 Ints = npt.NDArray[np.int64]
 Piece = tuple[Ints, npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
-def encode(
-    tracks: pd.DataFrame, gaps: pd.DataFrame, trips: pd.DataFrame, vessel_at: Mapping[str, int]
-) -> tuple[dict[str, Any], list[str]]:
-    """Delta-coded lines and the sentences that say what was thinned.
+@dataclass(frozen=True)
+class Lines:
+    """Tracks as whole numbers, in the order in which the page reads them, and what was thinned on the way.
 
-    `full` holds `[vessel row, [t, lat, lon, dt, dlat, dlon, ...], ...]` (seconds, 1e-5 degrees), `context` holds
-    `[vessel row, [lat, lon, dlat, dlon, ...], ...]` (1e-3 degrees).
+    Attributes
+    ----------
+    full, context : per ship its row in `vessels`, the number of pieces, and per piece the number of points and the points as
+        differences from the one before: time, latitude, longitude (seconds and 1e-5 degrees; minutes and 1e-4 degrees)
+    tolerance_deg : how far a drawn context line may lie from the kept track; 0 where every point is there
+    n_thinned : ships with a trip that did not fit among the suspects
     """
+
+    full: list[Ints]
+    context: list[Ints]
+    tolerance_deg: float
+    n_thinned: int
+
+    @property
+    def sentences(self) -> list[str]:
+        """What a reader must know of what was left out."""
+        notes = []
+        if self.context:
+            kept = (
+                f"simplified to {self.tolerance_deg:g} degrees ({self.tolerance_deg * 60:.1f} nm of latitude)"
+                if self.tolerance_deg
+                else "to 11 m and a minute"
+            )
+            notes.append(
+                f"Tracks of {len(self.context)} ships are faint context, {kept}. The kept track is in tracks.parquet."
+            )
+        if self.n_thinned:
+            notes.append(
+                f"Too many track points for one page: {self.n_thinned} ships with a trip in the list are shown as context only."
+            )
+        return notes
+
+
+def encode(tracks: pd.DataFrame, gaps: pd.DataFrame, trips: pd.DataFrame, vessel_at: Mapping[str, int]) -> Lines:
+    """The tracks of the page: suspects as they are, the rest as far as they fit."""
     pieces = _pieces(tracks, gaps)
     points = {vessel: sum(len(p[0]) for p in of_vessel) for vessel, of_vessel in pieces.items()}
     full: list[str] = []
     left = FULL_POINTS
-    thinned: list[str] = []
+    n_thinned = 0
     for vessel in _suspects(trips):
-        if vessel in pieces:
+        if vessel in pieces and vessel in vessel_at:
             fits = points[vessel] <= left
-            (full if fits else thinned).append(vessel)
+            n_thinned += not fits
             left -= points[vessel] if fits else 0
-    rest = sorted(set(pieces) - set(full))
+            full += [vessel] if fits else []
+    rest = sorted(set(pieces).intersection(vessel_at) - set(full))
     tolerance, context = _thin(pieces, rest)
-    notes = []
-    if rest:
-        notes.append(
-            f"Tracks of {len(rest)} ships are faint context without times, simplified to {tolerance:g} degrees "
-            f"({tolerance * 60:.1f} nm of latitude). The kept track is in tracks.parquet."
-        )
-    if thinned:
-        notes.append(
-            f"Too many track points for one page: {len(thinned)} ships with a trip in the list are shown as context only."
-        )
-    lines = {
-        "full": [
-            [vessel_at[v], *(_deltas(p, _FULL_SCALE, timed=True) for p in pieces[v])] for v in full if v in vessel_at
-        ],
-        "context": [[vessel_at[v], *context[v]] for v in rest if v in vessel_at and context[v]],
-    }
-    return lines, notes
+    return Lines(
+        [_ship(vessel_at[v], pieces[v], FULL_SCALE, 1) for v in full],
+        [_ship(vessel_at[v], context[v], CONTEXT_SCALE, CONTEXT_STEP_S) for v in rest if context[v]],
+        tolerance,
+        n_thinned,
+    )
 
 
 def _suspects(trips: pd.DataFrame) -> list[str]:
@@ -118,29 +145,33 @@ def _joined(
     return times, lats, lons
 
 
-def _thin(pieces: Mapping[str, list[Piece]], vessels: list[str]) -> tuple[float, dict[str, list[list[int]]]]:
+def _thin(pieces: Mapping[str, list[Piece]], vessels: list[str]) -> tuple[float, dict[str, list[Piece]]]:
     """Context lines with the finest tolerance whose points fit; the coarsest one when none does."""
     for tolerance in CONTEXT_TOLERANCES_DEG:
         thin = {vessel: [_simple(p, tolerance) for p in pieces[vessel] if len(p[0]) > 1] for vessel in vessels}
-        if sum(len(line) // 2 for lines in thin.values() for line in lines) <= CONTEXT_POINTS:
+        if sum(len(p[0]) for lines in thin.values() for p in lines) <= CONTEXT_POINTS:
             break
     return tolerance, thin
 
 
-def _simple(piece: Piece, tolerance_deg: float) -> list[int]:
-    line = shapely.simplify(shapely.linestrings(piece[2], piece[1]), tolerance_deg, preserve_topology=False)
-    xy = shapely.get_coordinates(line)
-    zeros = np.zeros(len(xy), dtype=np.int64)
-    return _deltas((zeros, xy[:, 1], xy[:, 0]), _CONTEXT_SCALE, timed=False)
-
-
-def _deltas(piece: Piece, scale: int, *, timed: bool) -> list[int]:
-    """First point as it is, then differences: small numbers are short numbers."""
+def _simple(piece: Piece, tolerance_deg: float) -> Piece:
+    """The piece with fewer points; those kept keep their times (as the third coordinate, which simplifying leaves alone)."""
+    if not tolerance_deg:
+        return piece
     times, lats, lons = piece
-    grid = [np.rint(lats * scale).astype(np.int64), np.rint(lons * scale).astype(np.int64)]
-    columns = [times, *grid] if timed else grid
-    flat: list[int] = np.column_stack([np.diff(c, prepend=0) for c in columns]).ravel().tolist()
-    return flat
+    line = shapely.linestrings(np.column_stack([lons, lats, times.astype(np.float64)]))
+    kept = shapely.get_coordinates(shapely.simplify(line, tolerance_deg, preserve_topology=False), include_z=True)
+    return kept[:, 2].astype(np.int64), kept[:, 1], kept[:, 0]
+
+
+def _ship(vessel: int, pieces: list[Piece], scale: int, step_s: int) -> Ints:
+    """One ship as whole numbers: small differences are short in the page."""
+    parts = [np.array([vessel, len(pieces)], dtype=np.int64)]
+    for times, lats, lons in pieces:
+        columns = [times // step_s, *(np.rint(c * scale).astype(np.int64) for c in (lats, lons))]
+        deltas = np.column_stack([np.diff(c, prepend=0) for c in columns]).ravel()
+        parts += [np.array([len(times)], dtype=np.int64), deltas]
+    return np.concatenate(parts)
 
 
 def _seconds(times: pd.Series) -> Ints:

@@ -319,6 +319,43 @@ def _trips() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return rows, evidence
 
 
+def _findings() -> list[dict[str, Any]]:
+    """One of each kind; the last two without ships of the table `vessels`."""
+    told = [
+        ("shared_mmsi", [SHIPS[0][0]], 2, "two hulls 310 nm apart in the same hour under 999000101", None),
+        ("same_ship_other_mmsi", [SHIPS[1][0], SHIPS[2][0]], 1, "same IMO number, heard on 3 hours later", 0.71),
+        ("contradiction", [SHIPS[3][0]], 1, "AIS has it at anchor, a picture shows it at the pier", None),
+        ("jamming_cluster", [f"mmsi:9990009{n:02d}" for n in range(9)], 14, "14 ships on one circle inland", None),
+        ("spoofed_track", ["mmsi:999000999"], 1, "straight over land at 14 kn", None),
+    ]
+    return [
+        {
+            "finding_id": f"F-{n}", "kind": kind, "vessel_keys": keys, "start_utc": at(50 + 20 * n), "end_utc": at(58 + 20 * n),
+            "lat_deg": 42.6, "lon_deg": 131.9, "n_ships": ships, "p": p, "because": why,
+            "sources": [f"{FILE}:{900 + n}", f"{FILE}:{950 + n}", f"{FILE}:{970 + n}", f"{FILE}:{980 + n}"],
+        }
+        for n, (kind, keys, ships, why, p) in enumerate(told)
+    ]  # fmt: skip
+
+
+def scenarios() -> list[dict[str, Any]]:
+    """Two kept answers as `scenarios.Scenario.as_dict` gives them: one of these tables, one of earlier ones."""
+    trip = {
+        "trip_id": "T-0000", "change": ["no longer flagged", "other probability"], "before": {"p_trip": 0.988, "is_flagged": True},
+        "after": {"p_trip": 0.41, "is_flagged": False}, "why": "lost O-00 (dropped); bits: sighting -5.200",
+    }  # fmt: skip
+    gone = {"trip_id": "T-0001", "change": ["vanishes"], "before": {}, "after": None, "why": "lost O-10 (dropped)"}
+    answer = {
+        "flagged": {"before": 3, "after": 1}, "n_trips": {"before": 12, "after": 11}, "trips": [trip, gone],
+        "notes": ["scene SCENE-00 still counts, as a picture without O-00"],
+    }  # fmt: skip
+    said = ["without sighting O-00", "without sighting O-10"]
+    return [
+        {"name": "no-pictures", "said": said, "is_current": True, "answer": answer},
+        {"name": "of-last-week", "said": said[:1], "is_current": False, "answer": {**answer, "trips": [trip]}},
+    ]
+
+
 def result(*, n_context: int = 18, is_simulated: bool = True) -> Result:
     """The whole made-up run."""
     route = routes.load()
@@ -393,6 +430,7 @@ def result(*, n_context: int = 18, is_simulated: bool = True) -> Result:
         "round_trips": frame(tables.ROUND_TRIPS, trips),
         "tracks": frame(tables.TRACKS, tracks),
         "vessels": frame(tables.VESSELS, vessels),
+        "identities": frame(tables.IDENTITIES, _findings()),
         "throughput": frame(tables.THROUGHPUT, throughput),
     }
     rejects = pl.DataFrame(

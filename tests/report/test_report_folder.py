@@ -41,7 +41,9 @@ def test_everything_promised_is_in_the_folder(tmp_path: Path) -> None:
         "report.html",
         "ghostships.gpkg",
         "trips.kml",
+        "flags.xlsx",
         "manifest.json",
+        *(f"figures/{trip}.{kind}" for trip in ("T-0000", "T-0001", "T-0003") for kind in ("png", "svg")),
     }
     assert set(contents(out)) == promised
     assert list(tmp_path.iterdir()) == [out]
@@ -125,7 +127,7 @@ def test_an_older_folder_of_ours_is_replaced_and_reviews_are_kept(tmp_path: Path
     (out / "reviews.jsonl").write_text("confirmed\n")
     (out / "scenarios").mkdir()
     (out / "scenarios" / "a.json").write_text("{}")
-    (out / "figures").mkdir()
+    (out / "figures").mkdir(exist_ok=True)
     (out / "figures" / "T-gone.svg").write_text("old")
     publish(out, sample.empty())
     assert folder.read(out)[1]["tables"]["gaps"]["rows"] == 0
@@ -228,7 +230,8 @@ def test_a_report_verifies_its_tables(tmp_path: Path) -> None:
     """One flipped byte, one missing table, one added table: each is named."""
     out = tmp_path / "out"
     publish(out)
-    assert {c.status for c in folder.verify(out)} == {"verified"} and len(folder.verify(out)) == len(tables.PUBLIC)
+    assert {c.status for c in folder.verify(out)} == {"verified"}
+    assert {f"{t.name}.parquet" for t in tables.PUBLIC} <= {c.file for c in folder.verify(out)}
     data = bytearray((out / "gaps.parquet").read_bytes())
     data[40] ^= 1
     (out / "gaps.parquet").write_bytes(data)
@@ -267,3 +270,43 @@ def test_nothing_in_the_parquet_file_tells_the_time_or_the_place(tmp_path: Path)
         parquet.write_table(made.tables["gaps"], tables.GAPS, tmp_path / name)
     one, two = (p.read_bytes() for p in sorted(tmp_path.iterdir()))
     assert one == two
+
+
+def test_a_changed_or_added_figure_is_noticed(tmp_path: Path) -> None:
+    """Figures, layers and workbook are checked like tables: who gets the folder sees which file is not the one that was written."""
+    out = tmp_path / "out"
+    publish(out)
+    assert {c.status for c in folder.verify(out)} == {"verified"}
+    assert {"flags.xlsx", "ghostships.gpkg", "trips.kml", "figures/T-0000.png"} <= {c.file for c in folder.verify(out)}
+    (out / "figures" / "T-0000.png").write_bytes(b"another")
+    (out / "figures" / "T-0001.svg").unlink()
+    (out / "figures" / "T-9999.png").write_bytes(b"added")
+    found = {c.file: c.status for c in folder.verify(out) if c.status != "verified"}
+    assert found == {
+        "figures/T-0000.png": "mismatch",
+        "figures/T-0001.svg": "missing",
+        "figures/T-9999.png": "mismatch",
+    }
+
+
+def test_drawing_again_mends_what_was_changed_and_drops_what_is_not_flagged(tmp_path: Path) -> None:
+    """`ghostships report DIR` brings every drawn file back to what the tables say, and the manifest with it."""
+    out = tmp_path / "out"
+    manifest = publish(out)
+    frames, _ = folder.read(out)
+    assert not folder.draw_again(out, frames, dict(manifest), ROUTE)
+    before = (out / "figures" / "T-0000.png").read_bytes()
+    (out / "figures" / "T-0000.png").write_bytes(b"another")
+    frames["round_trips"].loc[frames["round_trips"]["trip_id"] == "T-0001", "is_flagged"] = False
+    changed = dict(manifest)
+    assert folder.draw_again(out, frames, changed, ROUTE)
+    assert (out / "figures" / "T-0000.png").read_bytes() == before
+    assert not (out / "figures" / "T-0001.png").exists() and "figures/T-0001.png" not in changed["files"]
+    assert not list(out.glob(".ghostships-*"))
+
+
+def test_a_run_without_a_report_has_no_figures(tmp_path: Path) -> None:
+    """`run --no-report` is for machines: neither page nor figures are drawn; the files for other tools are."""
+    publish(tmp_path / "out", with_report=False)
+    names = set(contents(tmp_path / "out"))
+    assert "flags.xlsx" in names and "report.html" not in names and not any(n.startswith("figures/") for n in names)

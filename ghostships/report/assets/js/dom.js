@@ -22,6 +22,8 @@ const name = (text) => el("bdi", {}, text);
 /** Column-wise JSON to one object per row; `i` is the row number that other rows point to. */
 function records(table) {
   const names = Object.keys(table.columns);
+  // A column whose texts come again and again holds each once, and a number per row.
+  for (const column of names) { const c = table.columns[column]; if (!Array.isArray(c)) table.columns[column] = c.at.map((k) => c.of[k]); }
   return Array.from({ length: table.n }, (_, i) => {
     const row = { i };
     for (const column of names) row[column] = table.columns[column][i];
@@ -33,10 +35,11 @@ const gaps = records(data.gaps);
 const calls = records(data.calls);
 const sightings = records(data.sightings);
 const trips = records(data.trips);
+const findings = records(data.identities);
 const ports = data.route.ports;
 const darkPort = ports[data.route.dark];
 const portById = new Map(ports.map((p) => [p.id, p]));
-calls.forEach((call) => call.s.forEach((s) => { sightings[s].call = call.i; }));
+const callOf = new Map(calls.flatMap((call) => call.s.map((s) => [s, call])));
 
 const HOUR = 3600;
 const TIERS = { seen: "seen in pictures", inferred: "inferred, no picture", pictures_only: "pictures only", unattributed: "unattributed" };
@@ -51,6 +54,9 @@ function day(seconds) {
   const at = new Date(seconds * 1000);
   return at.getUTCDate() + " " + MONTHS[at.getUTCMonth()];
 }
+const years = new Set([...sightings, ...gaps].map((r) => new Date(r.start_utc * 1000).getUTCFullYear()));
+/** With the year where the run has more than one. */
+const dated = (seconds) => day(seconds) + (years.size > 1 ? " " + new Date(seconds * 1000).getUTCFullYear() : "");
 function window_(start, end) {
   if (start === end) return when(start) + " UTC";
   return "some time between " + when(start) + " and " + when(end) + " UTC";
@@ -89,6 +95,11 @@ function shipTitle(subject) {
   if (subject.vessel_key) return name(subject.vessel_key);
   return "Ship not known";
 }
+/** What a link can name, by which id. An id from outside is cut like a name, and two may then look alike: a click goes by row. */
+const IDS = { trip: "trip_id", gap: "gap_id", call: "call_id", sighting: "sighting_id", vessel: "vessel_key" };
+const hashOf = (kind, row) => "#" + kind + "=" + encodeURIComponent(row[IDS[kind]]);
+const goTo = (kind, row, ...said) => el("a", { href: hashOf(kind, row), on: { click: (event) => { if (!event.ctrlKey && !event.metaKey && !event.shiftKey) { event.preventDefault(); link(kind, row); } } } }, ...said);
+
 /** Where it came from and went to, with the silence named as one. */
 function voyage(trip) {
   const parts = [trip.origin_port ? portName(trip.origin_port) : "last port unknown", portName(trip.dark_port) + "?",

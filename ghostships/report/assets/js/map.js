@@ -11,45 +11,72 @@ function symbol(kind, { strong = true, size = 18 } = {}) {
     ais: () => svg("path", { d: "M9 2 16.5 15.5H1.5Z", fill: COLOURS.aisSeen }),
     scene_ship: () => svg("path", { d: "M9 1 17 9 9 17 1 9Z", fill: COLOURS.vessel }),
     scene_none: () => svg("path", { d: "M9 2 16 9 9 16 2 9Z", fill: "#fff", stroke: COLOURS.absent, "stroke-width": 1.8 }),
+    scene_cloud: () => svg("path", { d: "M9 2 16 9 9 16 2 9Z", fill: "#e3e7eb", stroke: COLOURS.absent, "stroke-width": 1.4, "stroke-dasharray": "2.2 2" }),
   }[kind];
   return svg("svg", { viewBox: "0 0 18 18", width: size, height: size, "aria-hidden": "true", opacity: strong ? 1 : 0.55 }, shape());
 }
 
-function decode(flat, width, scale) {
-  const at = new Array(width).fill(0), out = [];
-  for (let i = 0; i < flat.length; i += width) {
-    for (let k = 0; k < width; k++) at[k] += flat[i + k];
-    out.push(width === 3 ? [at[1] / scale, at[2] / scale, at[0]] : [at[0] / scale, at[1] / scale]);
-  }
-  return out;
-}
-const fullTracks = new Map(data.tracks.full.map(([v, ...pieces]) => [v, pieces.map((p) => decode(p, 3, 1e5))]));
-const contextTracks = new Map(data.tracks.context.map(([v, ...pieces]) => [v, pieces.map((p) => decode(p, 2, 1e3))]));
-
-const map = L.map("map", { zoomSnap: 0.25, wheelPxPerZoomLevel: 90, attributionControl: false, zoomControl: false, maxZoom: 15, minZoom: 2, worldCopyJump: false });
+const isStill = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+const map = L.map("map", { zoomAnimation: !isStill, fadeAnimation: !isStill, markerZoomAnimation: !isStill, inertia: !isStill, zoomSnap: 0.25, wheelPxPerZoomLevel: 90, attributionControl: false, zoomControl: false, maxZoom: 15, minZoom: 2, worldCopyJump: false });
 L.control.zoom({ position: "topleft" }).addTo(map);
 for (const [pane, level] of [["reach", 240], ["land", 250], ["grat", 255], ["context", 300], ["labels", 640]]) map.createPane(pane).style.zIndex = level;
 map.getPane("labels").style.pointerEvents = "none";
 const canvas = { land: L.canvas({ pane: "land", padding: 0.3 }), context: L.canvas({ pane: "context", padding: 0.3 }) };
+// On paper lines stay lines: a canvas becomes a picture there, and not every reader of PDF paints it.
+const onPaper = { land: L.svg({ pane: "land", padding: 0.02 }), context: L.svg({ pane: "context", padding: 0.02 }) };
+let isPaper = false;
+const painter = (pane) => (isPaper ? onPaper : canvas)[pane];
 const reachSvg = L.svg({ pane: "reach", padding: 0.6 });
 
-data.land.forEach((rings) => L.polygon(rings.map((r) => decode(r, 2, 1e4)), {
-  renderer: canvas.land, pane: "land", interactive: false, color: "#9b8f70", weight: 0.7, fillColor: "#f4f0e4", fillOpacity: 1, smoothFactor: 0.6,
-}).addTo(map));
+const landLayer = L.layerGroup().addTo(map);
+function drawLand() {
+  landLayer.clearLayers();
+  coast.forEach((rings) => L.polygon(rings, {
+    renderer: painter("land"), pane: "land", interactive: false, color: "#9b8f70", weight: 0.7, fillColor: "#f4f0e4", fillOpacity: 1, smoothFactor: 0.6,
+  }).addTo(landLayer));
+}
 
-const contextLayer = L.layerGroup().addTo(map);
-function drawContext(except) {
+const contextLayer = L.layerGroup().addTo(map), trafficLayer = L.layerGroup().addTo(map);
+const CONTEXT_DRAWN = 40000;
+const tracksOf = (v) => fullTracks.get(v) || contextTracks.get(v) || [];
+function eachOther(except, run) {
+  fullTracks.forEach((pieces, v) => { if (v !== except) run(pieces); });
+  contextTracks.forEach((pieces, v) => { if (v !== except && !fullTracks.has(v)) run(pieces); });
+}
+/** Who else was heard in the time shown. Over a long time every so many points do: it is context, and it must stay smooth. */
+function drawContext(view) {
   contextLayer.clearLayers();
   const lines = [];
-  contextTracks.forEach((pieces, v) => { if (v !== except) lines.push(...pieces); });
-  fullTracks.forEach((pieces, v) => { if (v !== except) lines.push(...pieces.map((p) => p.map((q) => [q[0], q[1]]))); });
-  if (lines.length) L.polyline(lines, { renderer: canvas.context, pane: "context", interactive: false, color: "#54697c", weight: 0.7, opacity: 0.38, smoothFactor: 1.5 }).addTo(contextLayer);
+  let n = 0;
+  eachOther(view.v, (pieces) => pieces.forEach((piece) => {
+    if (piece.length < 2 || piece[piece.length - 1][2] < view.t0 || piece[0][2] > view.t1) return;
+    const near = piece.filter((p) => p[2] >= view.t0 && p[2] <= view.t1);
+    if (near.length > 1) { lines.push(near); n += near.length; }
+  }));
+  const every = Math.ceil(n / CONTEXT_DRAWN), drawn = lines.map((line) => line.filter((_, k) => k % every === 0 || k === line.length - 1).map((p) => [p[0], p[1]]));
+  const crowd = Math.max(0.16, 0.42 - n / 60000);
+  if (drawn.length) L.polyline(drawn, { renderer: painter("context"), pane: "context", interactive: false, color: "#4b6072", weight: 0.7, opacity: crowd, smoothFactor: 1.5 }).addTo(contextLayer);
+}
+/** The other ships at one moment, where they were heard before and after it. */
+function drawTraffic(view, moment) {
+  trafficLayer.clearLayers();
+  if (!data.timed) return;
+  const bounds = map.getBounds().pad(0.1);
+  eachOther(view.v, (pieces) => {
+    const at = placeAt(pieces, moment);
+    if (at && bounds.contains(at)) L.circleMarker(at, { renderer: painter("context"), pane: "context", interactive: false, radius: 2.3, stroke: false, fillColor: "#3d5163", fillOpacity: 0.75 }).addTo(trafficLayer);
+  });
 }
 
 // Labels: the first of four places that is free, or none; a label over a label helps nobody.
-let labels = [];
+let labels = [], obstacles = [];
+const pen = document.createElement("canvas").getContext("2d"), family = getComputedStyle(document.body).fontFamily;
+function widthOf(label) {
+  pen.font = (label.cls === "" || label.cls === "minor" ? "400 " : "700 ") + (label.cls === "minor" ? 11 : 12) + "px " + family;
+  return pen.measureText(label.text).width + 4;
+}
 const labelLayer = L.layerGroup().addTo(map);
-const portLabels = ports.map((p) => ({ at: p.at, text: p.name + (p.country ? " (" + p.country + ")" : ""), cls: p.role === "dark" ? "dark" : p.role === "alternative" ? "minor" : "", rank: p.role === "dark" ? 0 : p.role === "counterpart" ? 3 : 4, gap: 8 }));
+const portLabels = ports.map((p) => ({ id: p.id, at: p.at, text: p.name + (p.country ? " (" + p.country + ")" : ""), cls: p.role === "dark" ? "dark" : p.role === "alternative" ? "minor" : "", rank: p.role === "dark" ? 0 : p.role === "counterpart" ? 3 : 4, gap: 8 }));
 /** Where the key or the read-out covers the map: left, top, right, bottom [pixels of the map]. */
 function boxOnMap(id) {
   const box = document.getElementById(id).getBoundingClientRect(), at = map.getContainer().getBoundingClientRect();
@@ -58,14 +85,16 @@ function boxOnMap(id) {
 function placeLabels() {
   labelLayer.clearLayers();
   const size = map.getSize(), taken = [boxOnMap("legend"), boxOnMap("readout")].filter(Boolean);
+  obstacles.forEach(([at, r]) => { const p = map.latLngToContainerPoint(at); taken.push([p.x - r, p.y - r, p.x + r, p.y + r]); });
   const hits = (r) => taken.some((t) => r[0] < t[2] && r[2] > t[0] && r[1] < t[3] && r[3] > t[1]);
   [...labels].sort((a, b) => a.rank - b.rank).forEach((label) => {
-    const at = map.latLngToContainerPoint(label.at), wide = label.text.length * 6.6 + 4, gap = label.gap;
+    const at = map.latLngToContainerPoint(label.at), wide = widthOf(label), gap = label.gap;
     if (at.x < -20 || at.y < -20 || at.x > size.x + 20 || at.y > size.y + 20) return;
     const spots = [[gap, -7], [-gap - wide, -7], [-wide / 2, -gap - 15], [-wide / 2, gap], [gap, -gap - 14], [gap, gap], [-gap - wide, -gap - 14], [-gap - wide, gap]];
+    if (label.rank <= 2) spots.push([-wide / 2, -gap - 32], [-wide / 2, gap + 18], [gap, -gap - 31], [gap, gap + 17], [-gap - wide, gap + 17], [-gap - wide, -gap - 31]);
     for (const [dx, dy] of spots) {
       const box = [at.x + dx, at.y + dy, at.x + dx + wide, at.y + dy + 14];
-      if (box[0] < 2 || box[2] > size.x - 2 || hits(box)) continue;
+      if (box[0] < 2 || box[2] > size.x - 2 || box[1] < 2 || box[3] > size.y - 2 || hits(box)) continue;
       taken.push(box);
       const text = el("span", { class: "lab " + label.cls }, label.text);
       text.style.left = dx + "px";
@@ -79,8 +108,9 @@ function placeLabels() {
 ports.forEach((p) => {
   L.circle(p.at, { radius: p.radius_km * 1000, color: "#55626f", weight: 0.8, dashArray: "2 3", fill: false, interactive: false }).addTo(map);
   const box = el("div", {}, svg("svg", { viewBox: "0 0 10 10", width: 10, height: 10 }, svg("rect", { x: 1, y: 1, width: 8, height: 8, fill: p.role === "dark" ? "#16212c" : "#fff", stroke: "#16212c", "stroke-width": 2 })));
-  L.marker(p.at, { icon: L.divIcon({ className: "sym", html: box, iconSize: [10, 10] }), keyboard: false, alt: p.name })
-    .bindTooltip(el("span", {}, name(p.name), p.role === "dark" ? ", the dark port" : ", " + p.role + " port")).addTo(map);
+  const marker = L.marker(p.at, { icon: L.divIcon({ className: "sym", html: box, iconSize: [10, 10] }), keyboard: false });
+  marker.on("add", () => { marker.getElement().dataset.port = p.id; });
+  marker.bindTooltip(el("span", {}, name(p.name), p.role === "dark" ? ", the dark port" : ", " + p.role + " port")).addTo(map);
 });
 
 const gratLayer = L.layerGroup().addTo(map);
@@ -90,7 +120,7 @@ function drawGraticule() {
   const step = [20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02].find((s) => (b.getEast() - b.getWest()) / s > 4.5) || 0.01;
   const digits = step < 0.1 ? 2 : step < 1 ? 1 : 0;
   const put = (at, text, anchor) => L.marker(at, { pane: "labels", interactive: false, keyboard: false, icon: L.divIcon({ className: "grat", html: el("span", { "aria-hidden": "true" }, text), iconSize: [50, 12], iconAnchor: anchor }) }).addTo(gratLayer);
-  const line = (points) => L.polyline(points, { renderer: canvas.context, pane: "context", interactive: false, color: "#8496a6", weight: 0.5, opacity: 0.55 }).addTo(gratLayer);
+  const line = (points) => L.polyline(points, { renderer: painter("context"), pane: "context", interactive: false, color: "#8496a6", weight: 0.5, opacity: 0.55 }).addTo(gratLayer);
   for (let k = Math.ceil(b.getWest() / step); k * step < b.getEast(); k++) {
     line([[b.getSouth(), k * step], [b.getNorth(), k * step]]);
     const x = map.latLngToContainerPoint([b.getNorth(), k * step]).x;
@@ -103,13 +133,14 @@ function drawGraticule() {
   }
 }
 const MilesControl = L.Control.extend({
-  onAdd() { this.bar = el("div", { class: "scale", "aria-label": "Scale" }); map.on("moveend zoomend", this.draw, this); return this.bar; },
+  onAdd() { this.bar = el("div", { class: "scale", role: "img", "aria-label": "Scale" }); map.on("moveend zoomend", this.draw, this); return this.bar; },
   draw() {
     const y = map.getSize().y - 30;
     const perPixel = distanceNm(...[0, 100].map((x) => { const p = map.containerPointToLatLng([x, y]); return [p.lat, p.lng]; })) / 100;
     const nm = [1000, 500, 200, 100, 50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1].find((n) => n / perPixel < 120) || 0.05;
     this.bar.style.width = nm / perPixel + "px";
     this.bar.textContent = nm + " nm";
+    this.bar.setAttribute("aria-label", "Scale: the bar is " + nm + " nautical miles");
   },
 });
 new MilesControl({ position: "bottomleft" }).addTo(map);
@@ -135,9 +166,14 @@ function drawSightings(shown, own) {
   groups.forEach(({ at, kind, all }) => {
     const mine = all.some((s) => own.has(s.i)), box = el("div", {}, symbol(kind, { strong: mine || !own.size }));
     const list = all.slice(0, 8).map((s) => el("div", {}, when(s.start_utc).slice(0, s.start_utc === s.end_utc ? 16 : 10), s.length_m ? ", " + s.length_m + " m" : "", ", ", name(s.source)));
-    L.marker(at, { icon: L.divIcon({ className: "sym", html: box, iconSize: [18, 18], iconAnchor: shift[kind] }), alt: KINDS[kind], keyboard: true, title: "" })
-      .bindTooltip(el("div", {}, el("strong", {}, KINDS[kind] + (all.length > 1 ? " ×" + all.length : "")), list, all.length > 8 ? el("div", {}, "and " + (all.length - 8) + " more") : null))
+    const marker = L.marker(at, { icon: L.divIcon({ className: "sym", html: box, iconSize: [18, 18], iconAnchor: shift[kind] }), keyboard: true });
+    // Leaflet makes it a button of the keyboard; only an image would get a name from it.
+    marker.on("add", () => marker.getElement().setAttribute("aria-label", KINDS[kind] + (all.length > 1 ? ", " + all.length : "") + ", " + when(all[0].start_utc).slice(0, 10)));
+    const open = () => link("sighting", all.find((s) => own.has(s.i)) || all[0]);
+    marker.on("click", open).on("keypress", (event) => { if (event.originalEvent.key === "Enter") open(); });
+    marker.bindTooltip(el("div", {}, el("strong", {}, KINDS[kind] + (all.length > 1 ? " ×" + all.length : "")), list, all.length > 8 ? el("div", {}, "and " + (all.length - 8) + " more") : null))
       .addTo(subjectLayer);
+    if (mine) obstacles.push([at, 9]);
     if (mine && kind === "vessel") {
       const ours = all.filter((s) => own.has(s.i)), lengths = ours.filter((s) => s.length_m).map((s) => Math.round(s.length_m));
       labels.push({ at, text: "Ship seen" + (ours.length > 1 ? " ×" + ours.length : "") + (lengths.length ? ", " + [...new Set(lengths)].slice(0, 2).join(" and ") + " m" : ""), cls: "saw", rank: 1, gap: 24 });
@@ -147,14 +183,15 @@ function drawSightings(shown, own) {
 
 function drawSubject(view) {
   subjectLayer.clearLayers();
-  labels = [...portLabels];
-  drawContext(view.v);
-  const pieces = fullTracks.get(view.v) || (contextTracks.get(view.v) || []).map((p) => p.map((q) => [...q, null]));
+  const ends = view.kind === "trip" ? [view.row.origin_port, view.row.destination_port] : [];
+  labels = portLabels.map((label) => (ends.includes(label.id) ? { ...label, rank: 1.5 } : label));
+  obstacles = ports.map((p) => [p.at, 5]);
+  drawContext(view);
   const inside = [], outside = [];
-  pieces.forEach((piece) => {
-    const near = piece.filter((p) => p[2] === null || (p[2] >= view.t0 && p[2] <= view.t1));
+  tracksOf(view.v).forEach((piece) => {
+    const near = piece.filter((p) => p[2] >= view.t0 && p[2] <= view.t1);
     if (near.length > 1) inside.push(near);
-    outside.push(piece);
+    if (piece.length > 1) outside.push(piece);
   });
   if (outside.length) L.polyline(outside, { color: COLOURS.ais, weight: 1, opacity: 0.45, interactive: false, smoothFactor: 1 }).addTo(subjectLayer);
   if (inside.length) L.polyline(inside, { color: COLOURS.ais, weight: 3, opacity: 0.95, interactive: false, smoothFactor: 0.8 }).addTo(subjectLayer);
@@ -163,6 +200,8 @@ function drawSubject(view) {
     const dot = (at, said) => L.circleMarker(at, { radius: 5.5, color: COLOURS.gap, weight: 2.5, fillColor: "#fff", fillOpacity: 1 }).bindTooltip(said).addTo(subjectLayer);
     if (b) L.polyline([a, b], { color: COLOURS.gap, weight: 2.4, dashArray: "7 5", interactive: false }).addTo(subjectLayer);
     dot(a, "last heard " + when(gap.start_utc) + " UTC");
+    obstacles.push([a, 7]);
+    if (b) obstacles.push([b, 7], ...Array.from({ length: 19 }, (_, k) => [[a[0] + ((b[0] - a[0]) * (k + 1)) / 20, a[1] + ((b[1] - a[1]) * (k + 1)) / 20], 2]));
     labels.push({ at: a, text: "last heard " + day(gap.start_utc) + when(gap.start_utc).slice(10), cls: "off", rank: 2, gap: 9 });
     if (b) {
       dot(b, "next heard " + when(gap.end_utc) + " UTC");
@@ -176,8 +215,7 @@ function drawSubject(view) {
   placeLabels();
 }
 function speedOf(gap) {
-  const measured = data.gaps.reach[gap.i];
-  if (measured && measured[3]) return measured[3];
+  if (gap.reach_fastest_kn) return gap.reach_fastest_kn;
   const ship = gap.v === null ? null : vessels[gap.v];
   return ship && ship.fastest_kn ? ship.fastest_kn : null;
 }
@@ -193,19 +231,18 @@ const WORLD = [[-85, -720], [-85, 720], [85, 720], [85, -720]];
 function drawMoment(view, moment) {
   reachLayer.clearLayers();
   shipLayer.clearLayers();
+  drawTraffic(view, moment);
   const gap = view.gaps.find((g) => moment >= g.start_utc && (g.end_utc === null || moment <= g.end_utc));
   if (!gap) {
-    const piece = (fullTracks.get(view.v) || []).find((p) => p.length && p[0][2] <= moment && moment <= p[p.length - 1][2]);
-    if (!piece) return "";
-    const k = Math.max(1, piece.findIndex((p) => p[2] >= moment)), a = piece[k - 1], b = piece[Math.min(k, piece.length - 1)];
-    const t = b[2] > a[2] ? (moment - a[2]) / (b[2] - a[2]) : 0;
-    L.circleMarker([a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])], { radius: 6, color: "#fff", weight: 2, fillColor: COLOURS.ais, fillOpacity: 1, interactive: false }).addTo(shipLayer);
+    const at = placeAt(tracksOf(view.v), moment);
+    if (!at) return "";
+    L.circleMarker(at, { radius: 6, color: "#fff", weight: 2, fillColor: COLOURS.ais, fillOpacity: 1, interactive: false }).addTo(shipLayer);
     return "Heard: the ship is drawn between two kept positions.";
   }
   const speed = speedOf(gap);
   if (!speed) return "Not heard. Top speed unknown, so the page cannot say what was in reach.";
   const reach = reachAt(gap, speed, moment);
-  const where = reach.radii.map((r, i) => Math.round(r) + " nm from where it was " + (i ? "next heard" : "last heard"));
+  const where = reach.radii.map((r, i) => Math.round(r) + " nm from the " + (i ? "next" : "last") + " place heard");
   if (reach.outside) return "Not heard. The two places lie too far apart for " + speed.toFixed(1) + " kn: check for two hulls, false positions or a wrong top speed.";
   if (reach.unlimited) return "Not heard. At " + speed.toFixed(1) + " kn everywhere on this map was in reach.";
   L.polygon([WORLD, reach.ring], { renderer: reachSvg, pane: "reach", interactive: false, stroke: true, color: "#55677a", weight: 1.2, fillColor: "url(#hatch)", fillOpacity: 1, smoothFactor: 0.5 }).addTo(reachLayer);
@@ -218,14 +255,19 @@ function drawMoment(view, moment) {
 /** The key names what this page draws and nothing else. */
 function drawLegend() {
   const line = (attributes) => svg("svg", { width: 30, height: 14, "aria-hidden": "true" }, svg("path", { d: "M1 7H29", fill: "none", ...attributes }));
-  const items = [];
-  if (fullTracks.size || contextTracks.size) items.push([line({ stroke: COLOURS.ais, "stroke-width": 3 }), "AIS track of the selected ship"], [line({ stroke: "#54697c", "stroke-width": 0.8 }), "Other ships, simplified"]);
+  const items = [], small = (mark) => svg("svg", { width: 30, height: 15, "aria-hidden": "true" }, (mark.setAttribute("x", 7), mark));
+  if (fullTracks.size || contextTracks.size) {
+    items.push([line({ stroke: COLOURS.ais, "stroke-width": 3 }), "AIS track of the selected ship"]);
+    items.push([svg("svg", { width: 30, height: 14, "aria-hidden": "true" }, svg("path", { d: "M1 7H29", stroke: "#4b6072", "stroke-width": 0.8 }), data.timed ? svg("circle", { cx: 15, cy: 7, r: 2.3, fill: "#3d5163" }) : null), data.timed ? "Other ships heard in this time, at this moment" : "Other ships heard in this time"]);
+  }
   if (gaps.length) items.push(
     [line({ stroke: COLOURS.gap, "stroke-width": 2.4, "stroke-dasharray": "7 5" }), "Silence: straight line, not a path"],
     [svg("svg", { width: 30, height: 14, "aria-hidden": "true" }, svg("rect", { x: 1, y: 1, width: 28, height: 12, fill: "#b9c4cf", "fill-opacity": 0.6, stroke: "#55677a" }), svg("path", { d: "M4 13 14 1M13 13 23 1M22 13 29 4", stroke: "#6d7f90" })), "Out of reach at this moment"],
     [line({ stroke: "#a57c00", "stroke-width": 2, "stroke-dasharray": "1 5", "stroke-linecap": "round" }), "Limit of reach over the whole silence"]);
-  ["vessel", "absent", "containers", "ais"].filter((k) => sightings.some((s) => s.observation_type === k)).forEach((k) => items.push([symbol(k, { size: 15 }), KINDS[k]]));
+  ["vessel", "absent", "containers", "ais"].filter((k) => sightings.some((s) => s.observation_type === k)).forEach((k) => items.push([small(symbol(k, { size: 15 })), KINDS[k]]));
+  if (data.scenes.length) items.push([small(symbol("scene_none", { size: 13 })), "Looked, no ship reported (timeline)"]);
+  if (data.scenes.some((s) => s[4] < CLOUDED)) items.push([small(symbol("scene_cloud", { size: 13 })), "Looked, mostly cloud (timeline)"]);
   document.querySelector("#legend ul").replaceChildren(...items.map(([mark, said]) => el("li", {}, mark, said)));
   document.getElementById("legend").hidden = !items.length;
-  if (window.innerWidth < 760) document.getElementById("legend").open = false;
+  document.getElementById("legend").open = map.getSize().x > 620;
 }
