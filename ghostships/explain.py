@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import tempfile
-import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +21,7 @@ from ghostships.errors import GhostshipsError, UsageError
 from ghostships.readers import ais, containers, records
 from ghostships.report import folder as report_folder
 from ghostships.tables import Table
-from ghostships.terminal import as_json, plain, visible
+from ghostships.terminal import plain, visible
 
 Kind = Literal["gap", "sighting", "call", "match", "trip"]
 Row = dict[str, Any]
@@ -81,7 +79,7 @@ class Explanation:
         return all(one.agrees for one in self.sums)
 
     def as_dict(self) -> Row:
-        """The explanation as plain data, for `--json` and the bundle."""
+        """The explanation as plain data, for `--json` and the dossier."""
         return {
             "subject_id": self.subject_id,
             "kind": self.kind,
@@ -114,6 +112,7 @@ def explain(folder: Path, subject_id: str) -> Explanation:
     found, _ = report_folder.read(folder)
     kind = _kind(found, subject_id, folder)
     rows = _related(found, kind, subject_id)
+    rows["context"] = _said_by_others(found, rows)
     evidence = {str(key): group for key, group in found["evidence"].groupby("subject_id", sort=True)}
     sums = [_gap_sum(row, evidence) for row in rows["gaps"]] if kind in ("gap", "match", "trip") else []
     sums += [_match_sum(row, found["matches"], evidence) for row in rows["matches"]] if kind != "gap" else []
@@ -193,6 +192,18 @@ def _related(found: dict[str, pd.DataFrame], kind: Kind, subject_id: str) -> dic
     }
 
 
+def _said_by_others(found: dict[str, pd.DataFrame], rows: dict[str, list[Row]]) -> list[Row]:
+    """What other publishers say of the gaps and calls shown; none of it is in any sum."""
+    if tables.CONTEXT.name not in found:
+        return []
+    ids = {row["gap_id"] for row in rows["gaps"]} | {row["call_id"] for row in rows["port_calls"]}
+    return [
+        row
+        for row in _rows(found[tables.CONTEXT.name])
+        if ids & {row["agrees_with"], row["in_gap_id"], *row["agrees_also_with"]}
+    ]
+
+
 def _rows(frame: pd.DataFrame) -> list[Row]:
     """The rows as plain Python values: null is None, times are ISO 8601."""
     return [{str(key): plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
@@ -257,7 +268,9 @@ def _match_sum(row: Row, matches: pd.DataFrame, evidence: dict[str, pd.DataFrame
     who = row["vessel_key"] or "none of these ships"
     what = f"that sighting {row['sighting_id']} was {who} ({row['hypothesis']})"
     if row["hypothesis"] != "none" or row["match_id"] in evidence:
-        return _sum(row["match_id"], what, row["p_match"], evidence)
+        one = _sum(row["match_id"], what, row["p_match"], evidence)
+        # The table names a single fact; a bundle of them (the ship's history, other ships) is no link that one could check.
+        return replace(one, weakest=row["weakest_link"] or one.weakest)
     others = matches[(matches["sighting_id"] == row["sighting_id"]) & (matches["match_id"] != row["match_id"])]
     p_added = round(1.0 - sum(round(p * 1_000_000) for p in others["p_match"]) / 1_000_000, 6)
     return Sum(
@@ -281,6 +294,10 @@ def _sources(rows: dict[str, list[Row]]) -> dict[str, str]:
             found[f"{gap['gap_id']} heard again"] = gap["end_source"]
     for sighting in rows["sightings"]:
         found[f"sighting {sighting['sighting_id']}"] = sighting["source_row"]
+    for said in rows["context"]:
+        found[f"{said['context_id']} of another publisher"] = said["source_row"]
+        if said["end_source_row"]:
+            found[f"{said['context_id']} of another publisher, its end"] = said["end_source_row"]
     return found
 
 
@@ -348,26 +365,3 @@ def _verified(listed: Row) -> Path:
             f"the manifest says {listed['sha256'][:12]}...; give back the file that was read, or run the job again"
         )
     return path
-
-
-def bundle(folder: Path, explanation: Explanation, lines: list[RawLine], target: Path) -> None:
-    """Write a zip another analyst can check without the folder: rows, sums, original lines and the manifest.
-
-    The same explanation gives the same bytes: members in fixed order, with the oldest time a zip can hold.
-    """
-    documents = {
-        "explanation.json": as_json(explanation.as_dict()),
-        "raw_lines.json": as_json([vars(line) for line in lines]),
-        "manifest.json": (folder / report_folder.MANIFEST).read_text(encoding="utf-8"),
-    }
-    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with zipfile.ZipFile(draft, "w", compression=zipfile.ZIP_DEFLATED) as archive:
-            for name, text in documents.items():
-                info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-                info.compress_type = zipfile.ZIP_DEFLATED
-                info.external_attr = 0o644 << 16
-                archive.writestr(info, text)
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
