@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check docs lock bench harness clean chromium compiler install
+.PHONY: demo test check docs transcripts pictures lock bench harness clean chromium compiler install
 
 demo: $(STAMP)
 	$(BIN)/ghostships demo --out demo-report
@@ -39,8 +39,19 @@ test: check chromium
 chromium:
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
 
+# The manual, in site/: pages made from the program are made again, a warning or an asset from elsewhere is an error.
 docs: $(STAMP)
 	$(BIN)/python -m ghostships.tables docs/tables.md
+	$(BIN)/python docs/make/reference.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+# Every command of the manual is run, and its answer put under it; a minute or two.
+transcripts: $(STAMP)
+	$(BIN)/python docs/make/transcripts.py
+
+# The manual's pictures, taken of the real page of the demo.
+pictures: $(STAMP) chromium
+	$(BIN)/python docs/make/pictures.py
 
 # Needs `uv` on the PATH; the lock holds versions and hashes, never an address.
 lock:
@@ -56,4 +67,4 @@ harness: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m long
 
 clean:
-	rm -rf $(VENV) demo-report
+	rm -rf $(VENV) demo-report site

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ghostships import __version__, answers, cli_nightly, cli_whatif
+from ghostships import __version__, answers, cli_nightly, cli_review, cli_whatif
 from ghostships.errors import GhostshipsError, UsageError
 from ghostships.terminal import LogFormat, aligned, as_json, bar, log, parse_time, stage, start_log, visible
 
@@ -34,6 +34,8 @@ INTERRUPTED, TERMINATED = 130, 143
 _GLOBALS = "Anywhere on the line: --json, -q, -v, --log-format text|json, --version."
 _FLAGS_ANYWHERE = {"--json", "-q", "--quiet", "-v", "--verbose", "--version"}
 
+_SCENES = "Pictures looked at, empty or not; what a search offers is listed and weighs nothing. May be repeated."
+
 app = typer.Typer(
     name="ghostships",
     help="Which ships went dark, and which silences were round trips. A flag is a reason to look, not a finding.",
@@ -46,6 +48,7 @@ routes_app = typer.Typer(help="The route files: ports, berths, thresholds, prior
 app.add_typer(routes_app, name="routes")
 cli_nightly.register(app, epilog=_GLOBALS)
 cli_whatif.register(app, epilog=_GLOBALS)
+cli_review.register(app, epilog=_GLOBALS)
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,16 @@ def run(
         typer.Argument(metavar="AIS", help="AIS exports: files, folders or globs, dialects mixed."),
     ] = None,
     sightings: Annotated[list[str] | None, typer.Option(help="Ships seen in pictures. May be repeated.")] = None,
-    scenes: Annotated[list[str] | None, typer.Option(help="Pictures looked at, empty or not. May be repeated.")] = None,
+    scenes: Annotated[list[str] | None, typer.Option(help=_SCENES)] = None,
     vessels: Annotated[list[str] | None, typer.Option(help="Registry or watch list. May be repeated.")] = None,
+    others: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--context",
+            metavar="F",
+            help="Gaps or port calls of other publishers, shown beside ours; they change no probability. May be repeated.",
+        ),
+    ] = None,
     route: Annotated[str, typer.Option(metavar="NAME|FILE", help="Route by name, or a .toml file.")] = "najin-primorye",
     scope: Annotated[
         Literal["area", "selected"],
@@ -132,6 +143,7 @@ def run(
         sightings=tuple(sightings or ()),
         scenes=tuple(scenes or ()),
         vessels=tuple(vessels or ()),
+        context=tuple(others or ()),
         route=route,
         scope=scope,
         dialect=dialect,
@@ -175,10 +187,13 @@ def _tell_run(options: Options, outcome: Outcome, out: Path, *, fail_on_flags: b
 @app.command(epilog=_GLOBALS)
 def inspect(
     context: typer.Context,
-    files: Annotated[list[str], typer.Argument(metavar="FILE", help="AIS exports: files, folders or globs.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="AIS exports or lists: files, folders or globs.")],
     dialect: Dialect = None,
 ) -> int:
-    """What an AIS file is: dialect and why, columns, rows, span, what would be rejected. Writes nothing."""
+    """What a file is: dialect and why, columns, rows, span, what would be rejected. Writes nothing.
+
+    AIS exports, and the lists of other publishers: gap events, port calls, pictures that catalogues offer, watch lists.
+    """
     from ghostships.readers import ais
     from ghostships.readers import inspect as looking
 
@@ -203,16 +218,27 @@ def explain(
     raw: Annotated[
         bool, typer.Option("--raw", help="Also the original lines, from files whose hash still fits.")
     ] = False,
-    bundle: Annotated[Path | None, typer.Option(metavar="ZIP", help="Write all of it into a zip file.")] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(metavar="ZIP", help="Write the dossier: all of it, for someone who has nothing else.")
+    ] = None,
+    no_originals: Annotated[
+        bool,
+        typer.Option("--no-originals", help="With --bundle: open no original; the dossier says it lacks the lines."),
+    ] = False,
 ) -> int:
     """The evidence that adds up, its weakest link, and the lines behind it."""
     from ghostships import explain as explaining
     from ghostships.nights import originals
 
+    if no_originals and bundle is None:
+        raise UsageError("--no-originals: says what a dossier leaves out; right would be --bundle ZIP with it")
     told = explaining.explain(folder, subject_id)
-    lines = explaining.raw_lines(folder, told, restore=originals.restore) if raw or bundle else []
-    if bundle is not None:
-        explaining.bundle(folder, told, lines, bundle)
+    lines = explaining.raw_lines(folder, told, restore=originals.restore) if raw else []
+    if bundle is not None and told.agrees:
+        # Imported here: drawing a document takes libraries that no other command needs.
+        from ghostships.dossier import bundle as dossier
+
+        dossier.write(folder, told, bundle, restore=originals.restore, with_originals=not no_originals)
         log.info("wrote %s", visible(bundle))
     if context.obj.json:
         answer = told.as_dict()
@@ -284,12 +310,15 @@ def report(
         bool, typer.Option("--verify", help="Write nothing; check the report against its tables.")
     ] = False,
 ) -> int:
-    """Draw the report again from the tables alone, or check it against them."""
-    from ghostships import job
+    """Draw the report again from the tables and the kept scenarios, or check it against its tables."""
+    from ghostships import job, scenarios
     from ghostships.report import folder as report_folder
 
     if not verify:
-        has_changed = job.redraw(folder)
+        kept, broken = scenarios.listed(folder) if (folder / scenarios.FOLDER).is_dir() else ([], [])
+        for line in broken:
+            log.warning("warning: %s", visible(line, limit=1000))
+        has_changed = job.redraw(folder, scenarios=[one.as_dict() for one in kept])
         path = folder / report_folder.REPORT
         answer = {"report": str(path), "has_changed": has_changed}
         told = "drawn again, other bytes than before" if has_changed else "drawn again, the same bytes"
@@ -304,8 +333,8 @@ def report(
     if wrong:
         first = wrong[0]
         raise GhostshipsError(
-            f"{visible(folder / first.file)}: {first.status}: the report was drawn from SHA-256 {first.expected_sha256[:12]}, "
-            f"found {(first.found_sha256 or 'no file')[:12]}; {len(wrong)} of {len(checks)} tables differ"
+            f"{visible(folder / first.file)}: {first.status}: written with SHA-256 {first.expected_sha256[:12]}, "
+            f"found {(first.found_sha256 or 'no file')[:12]}; {len(wrong)} of {len(checks)} files differ"
         )
     return DONE
 

@@ -98,6 +98,7 @@ def whatif(
         typer.echo(as_json({**scenario.as_dict(), "kept": str(path)}))
     else:
         typer.echo("\n".join(answers.of_whatif(scenario, path)))
+        log.info("ghostships report %s shows it on the page", visible(folder))
     return DONE
 
 

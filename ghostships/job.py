@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -23,6 +23,7 @@ import geopandas
 import pandas as pd
 import platformdirs
 
+from ghostships import context as contexts
 from ghostships import fleet, intake, pipeline, program, routes, tables
 from ghostships.bulk.delivered import Progress
 from ghostships.errors import FileRefused, NothingUsable, UsageError
@@ -30,6 +31,7 @@ from ghostships.intake import Intake
 from ghostships.readers import ais, dialects
 from ghostships.report import folder as report_folder
 from ghostships.report import page, parquet
+from ghostships.reviews import ledger
 from ghostships.routes import Route
 from ghostships.sea import Sea
 from ghostships.terminal import iso, parse_time, plain, visible
@@ -55,6 +57,7 @@ class Request:
     as_of_utc: datetime | None = None
     min_gap_h: float | None = None
     scheduler: str | None = None
+    context: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +168,7 @@ def run(
     sightings: Iterable[str | Path] = (),
     scenes: Iterable[str | Path] = (),
     vessels: Iterable[str | Path] = (),
+    context: Iterable[str | Path] = (),
     route: str | Path = "najin-primorye",
     scope: Scope = "area",
     dialect: str | None = None,
@@ -181,6 +185,8 @@ def run(
     ----------
     ais, sightings, scenes, vessels
         files, folders or globs; one path may be given without a list
+    context
+        gaps and port calls of other publishers, shown beside ours; they change no probability
     out
         folder to write, as `ghostships run --out`; None writes nothing and only returns the tables
     from_utc, to_utc, as_of_utc
@@ -200,6 +206,7 @@ def run(
         sightings=_paths(sightings),
         scenes=_paths(scenes),
         vessels=_paths(vessels),
+        context=_paths(context),
         route=str(route),
         scope=scope,
         dialect=dialect,
@@ -244,6 +251,7 @@ def work(
                 sighting_files=files["sightings"],
                 scene_files=files["scenes"],
                 vessel_files=files["vessels"],
+                context_files=files["context"],
                 dialect=request.dialect,
                 route=route,
                 work=work,
@@ -258,7 +266,8 @@ def work(
             result = pipeline.run(given, settings, sea)
         result = replace(result, rejects=read.settle(result.rejects))
     result = replace(result, warnings=[*read.warnings, *result.warnings])
-    manifest = _manifest(request, settings, read, result)
+    result, facts = contexts.put_beside(result, read.context) if read.has_context else (result, [])
+    manifest = _manifest(request, settings, read, result) | ({"context": facts} if read.has_context else {})
     if out is not None:
         with stage(f"writing {out}"):
             manifest = report_folder.publish(result, manifest, out, route=route, with_report=with_report)
@@ -303,8 +312,12 @@ def request_of_folder(folder: Path) -> Request:
     return Request(found["ais"], found["sightings"], found["scenes"], found["vessels"])
 
 
-def redraw(folder: Path) -> bool:
-    """Draw the report of an output folder again, from its tables and manifest alone; says whether its bytes changed.
+def redraw(folder: Path, *, scenarios: Sequence[Mapping[str, Any]] = ()) -> bool:
+    """Draw report, figures, layers and workbook of a folder again, from tables, manifest and decisions; says whether bytes changed.
+
+    Parameters
+    ----------
+    scenarios : kept "what if" answers to show beside the base, as plain data (`scenarios.Scenario.as_dict`)
 
     Raises
     ------
@@ -313,9 +326,11 @@ def redraw(folder: Path) -> bool:
     """
     frames, manifest = report_folder.read(folder)
     route = Route(**manifest["route"]["settings"], sha256=manifest["route"]["sha256"])
-    drawn = page.render(frames, {key: value for key, value in manifest.items() if key != "files"}, route).encode()
+    said = {key: value for key, value in manifest.items() if key != "files"}
+    drawn = page.render(frames, said, route, scenarios=scenarios, decided=ledger.as_far_as_read(folder)).encode()
     path = folder / report_folder.REPORT
-    if path.is_file() and path.read_bytes() == drawn:
+    is_other = report_folder.draw_again(folder, frames, manifest, route)
+    if not is_other and path.is_file() and path.read_bytes() == drawn:
         return False
     manifest["files"] = {**manifest.get("files", {}), report_folder.REPORT: hashlib.sha256(drawn).hexdigest()}
     _replace(path, drawn)
@@ -386,6 +401,10 @@ def _files(request: Request) -> dict[str, list[Path]]:
                     f"--{role}: {visible(text)}: is a folder; right would be a file (the option may be repeated)"
                 )
         found[role] = [Path(text) for text in given]
+    try:
+        found["context"] = ais.expand(request.context)
+    except UsageError as error:
+        raise UsageError(f"--context: {str(error).replace(' with AIS files in it', '')}") from None
     return found
 
 
@@ -399,7 +418,7 @@ def _check_out(out: Path, request: Request) -> None:
             raise UsageError(
                 f"--out {out}: lies inside the input folder {visible(text)}; the next run would read it as AIS"
             )
-    for text in (*request.ais, *request.sightings, *request.scenes, *request.vessels):
+    for text in (*request.ais, *request.sightings, *request.scenes, *request.vessels, *request.context):
         if Path(text).is_file() and Path(text).resolve().is_relative_to(target):
             raise UsageError(
                 f"--out {out}: holds the input {visible(text)}, which would be replaced; give another folder"
@@ -437,6 +456,7 @@ def _manifest(request: Request, settings: pipeline.Settings, read: Intake, resul
     bounds = _bounds(read)
     return {
         "ghostships": metadata.version("ghostships"),
+        "code": program.thinking()["code"],
         "route": {
             "name": route.name,
             "title": route.title,

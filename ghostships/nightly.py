@@ -24,6 +24,7 @@ import platformdirs
 import polars as pl
 import pyarrow.parquet as pq
 
+from ghostships import context as contexts
 from ghostships import pipeline, routes, tables
 from ghostships.bulk import traffic
 from ghostships.errors import GhostshipsError, NothingUsable, UsageError
@@ -34,6 +35,7 @@ from ghostships.nights.config import Config
 from ghostships.readers import dialects
 from ghostships.report import folder as report_folder
 from ghostships.report import parquet
+from ghostships.reviews import ledger
 from ghostships.routes import Route
 from ghostships.sea import Sea
 from ghostships.store import Draft, Store, StoreHeld
@@ -307,6 +309,7 @@ class _Run:
                 gaps=result.tables["gaps"],
                 speaks_of=lambda prefix, row: taking.speaks_of(self.shelf, now, prefix, row),
             )
+        result, facts = contexts.put_beside(result, lists.read.context) if lists.read.has_context else (result, [])
         said = telling.manifest(
             self.settings,
             self.config,
@@ -322,10 +325,17 @@ class _Run:
         work = self.shelf.folder("revisions")
         file = work / f"{REVISIONS}.parquet"
         n_rows = parquet.write_table(history, tables.REVISIONS, file)
+        said |= {"context": facts} if lists.read.has_context else {}
         said[REVISIONS] = {"rows": n_rows, "sha256": report_folder.sha256(file)}
+        said["renamed"] = revisions.renamed(history)
         with self.stage(f"writing {visible(self.config.out)}"), published.drawing(self.config.out, night) as built:
             report_folder.publish(
-                result, said, built, route=self.route, more=lambda draft: _copy(file, draft / file.name)
+                result,
+                said,
+                built,
+                route=self.route,
+                more=lambda draft: _copy(file, draft / file.name),
+                after=self.config.out,
             )
             if self.config.out.is_dir():
                 report_folder._carry_over(self.config.out.resolve(), built)
@@ -348,7 +358,10 @@ class _Run:
                 }
             )
             now = self._commit(before, now)
-            published.show(self.config.out, built, keep=self.config.retention.folders)
+            # Reviewers go on while the night is drawn and committed: what they decided since is taken along.
+            with ledger.held(self.config.out):
+                ledger.carry(self.config.out, built)
+                published.show(self.config.out, built, keep=self.config.retention.folders)
         return now
 
     def _commit(self, before: Books, now: Books) -> Books:

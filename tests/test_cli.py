@@ -263,9 +263,12 @@ def test_a_bundle_can_be_sent_and_is_the_same_bytes_each_time(copy: Path, shell:
         assert shell("explain", "out", trip, "--bundle", name).status == 0
     assert (copy / "one.zip").read_bytes() == (copy / "two.zip").read_bytes()
     with zipfile.ZipFile(copy / "one.zip") as archive:
-        assert sorted(archive.namelist()) == ["explanation.json", "manifest.json", "raw_lines.json"]
+        assert {"dossier.html", "dossier.md", "dossier.docx", "run/manifest.json"} <= set(archive.namelist())
         assert json.loads(archive.read("explanation.json"))["subject_id"] == trip
-        assert len(json.loads(archive.read("raw_lines.json"))) == 3
+        rows = {(line["file"], line["row"]) for line in json.loads(archive.read("lines/lines.json"))}
+        # Both ends of the silence, the sighting, and the pictures of the port in that time.
+        assert {name for name, _ in rows} == {"ais.csv", "sightings.csv", "scenes.csv"}
+        assert len([name for name, _ in rows if name == "ais.csv"]) == 2
     assert not list(copy.glob(".*tmp"))
 
 

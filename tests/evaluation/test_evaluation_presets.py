@@ -11,17 +11,19 @@ import pytest
 
 from ghostships import routes
 from ghostships.simulate import PRESETS, preset, simulate
-from ghostships.simulation import hulls
+from ghostships.simulation import hulls, journeys
+from ghostships.simulation.journeys import DAY, HOUR, Silence
 
 SMALL = {"days": 20, "n_ships": 30, "n_traders": 4, "n_lookalikes": 5, "n_coal_ships": 1, "trips_per_month": 18.0}
 
 
 def test_numbers_that_came_later_are_told_only_where_they_are_used() -> None:
     """`scenario.json` of an older world must not change because a newer one knows more."""
-    later = {"off_at_berth_share", "no_length_share"}
+    later = {"off_at_berth_share", "no_length_share", "n_silent_throughout"}
     assert not later & set(preset("default").as_dict())
     assert preset("no-lengths").as_dict()["no_length_share"] == 0.3
     assert preset("off-at-berth").as_dict()["off_at_berth_share"] == 1.0
+    assert preset("silent-throughout").as_dict()["n_silent_throughout"] == 2
     for scenario in PRESETS.values():
         told = scenario.as_dict()
         assert type(scenario)(**told) == scenario  # type: ignore[arg-type]
@@ -77,3 +79,42 @@ def test_traders_that_switch_off_at_the_berth_vanish_and_come_back_at_one(tmp_pa
         )
     assert len(whole) >= 5
     assert np.mean(at_quay) >= 0.8
+
+
+def test_a_ship_silent_throughout_is_heard_before_and_after_and_never_between() -> None:
+    """Its other silences in that time are part of the one; one at either end moves the sign of life, and stays as it was."""
+    hull = hulls.launch(preset("demo"), routes.load(), np.random.default_rng(4))[0]
+    quiet = (
+        Silence(2 * HOUR, 6 * HOUR, "lay-up in port"),
+        Silence(20 * HOUR, 40 * HOUR, "trip"),
+        Silence(10 * DAY, 12 * DAY, "trip"),
+        Silence(28.5 * DAY, np.inf, "trip"),
+    )
+    none = np.zeros(0)
+    lived = journeys.Journey(
+        hull, none, none, none, none.astype(int), none.astype(bool), none.astype(str), none.astype(str), (), quiet
+    )
+    *before, long, after = journeys.silent_between(lived, DAY, 29 * DAY).silences
+    assert (*before, after) == (quiet[0], quiet[1], quiet[3])
+    assert (long.start_s, long.end_s, long.cause) == (42 * HOUR, 28.5 * DAY - journeys.PEEP_S, "trip")
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_two_traders_make_all_their_trips_in_one_silence(tmp_path: Path) -> None:
+    """Heard on the first day and the last ones, never between; the truth puts every trip of theirs into that silence."""
+    scenario = preset("silent-throughout").changed(**SMALL)
+    simulate(tmp_path / "w", seed=3, scenario=scenario)
+    silences = pd.read_parquet(tmp_path / "w" / "truth" / "silences.parquet")
+    long = silences[silences["duration_h"] > 0.6 * 24 * 20]
+    assert (long["cause"] == "trip").all()
+    assert long["vessel_key"].nunique() == len(long) == 2
+    heard = pl.read_csv(tmp_path / "w" / "ais.csv.gz", infer_schema_length=None, columns=["simulated_mmsi", "time_utc"])
+    for one in long.itertuples(index=False):
+        own = heard.filter(pl.col("simulated_mmsi") == int(one.vessel_key.removeprefix("mmsi:")))
+        times = own["time_utc"].str.to_datetime("%Y-%m-%dT%H:%M:%SZ", strict=False).drop_nulls()
+        within = times.is_between(
+            one.start_utc.to_pydatetime().replace(tzinfo=None), one.end_utc.to_pydatetime().replace(tzinfo=None)
+        )
+        assert within.mean() < 0.01, "but for wrong clocks"
+        assert len(times) > 5
