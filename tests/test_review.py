@@ -649,7 +649,13 @@ def test_a_port_that_is_taken_is_one_line(out: Path) -> None:
 def test_the_command_prints_the_address_and_ends_on_a_signal(out: Path, number: int, status: int) -> None:
     """stdout has the address and nothing else; Ctrl-C ends it as it ends every command; hostile names are written out."""
     words = [sys.executable, "-m", "ghostships", "review", str(out), "--no-open", "--reviewer", "A\u202eb"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # A shell that starts the tests in its background hands down a Ctrl-C that is ignored; here it must be heard.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
         browser = Browser(address)

@@ -31,21 +31,19 @@ which carries a claim of .99; the rest is own judgement, for names that were rea
 
 @dataclass(frozen=True)
 class Settled:
-    """Where a first chain came to: visits, how far each is nobody's, how many calls at the dark port silences carry, the level,
-    and how many silences it is worth for the habit of a ship."""
+    """Where a first chain came to: visits, how far each is nobody's, how many calls at the dark port silences carry, the level."""
 
     visits: list[list[int]]
     none: list[float]
     made: float
     level: float
-    strength: float
 
 
 def settle(model: Model, start: Sequence[Sequence[int]], *, n_sweeps: int) -> Settled:
     """A first chain of some sweeps."""
     chain = Sampler(model, start, SEED)
     made = chain.carried(n_before=n_sweeps, n_states=CHANCE_SWEEPS)
-    return Settled(chain.partition(), [1 - p for p in chain.known()], made, chain.level, chain.strength)
+    return Settled(chain.partition(), [1 - p for p in chain.known()], made, chain.level)
 
 
 def by_chance(model: Model, settled: Settled) -> float:
@@ -55,7 +53,7 @@ def by_chance(model: Model, settled: Settled) -> float:
     would carry them at others too.
     """
     none = {tuple(sorted(visit)): p for visit, p in zip(settled.visits, settled.none, strict=True)}
-    chain = Sampler(replace(model, habit_strength=settled.strength), settled.visits, SEED, level=settled.level)
+    chain = Sampler(model, settled.visits, SEED, level=settled.level)
     return chain.carried(n_before=CHANCE_SWEEPS, n_states=CHANCE_SWEEPS, is_fixed=True, shares=none)
 
 

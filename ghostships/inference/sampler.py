@@ -22,7 +22,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ghostships.inference import prone
 from ghostships.inference.held import Span
 from ghostships.inference.state import PARKED, UNKNOWN, Lengths, Visit, itself
 from ghostships.inference.visits import (
@@ -88,7 +87,6 @@ class Sampler:
         """Silences of each ship that a visit to the dark port carries in this state, and below what they were watched for."""
         self._made_watched = np.zeros(n_ships)
         self._level = model.p_trip if level is None else level
-        self._strength = model.habit_strength
         self.visit_of: list[Visit | None] = [None] * len(model.sights)
         self.visits: list[list[Visit]] = [[] for _ in model.ports]
         self.of_silence: list[list[Visit]] = [[] for _ in model.silences]
@@ -187,7 +185,7 @@ class Sampler:
     def _odds(self, own: Ints) -> Floats:
         """Odds of a trip of silences, by the others of their ship in this state. None of them has a visit to the dark port now."""
         ship = self._ship[own]
-        strength = self._strength
+        strength = self.m.habit_strength
         looked = self._looked_of_ship[ship] - self._watched[own] - self._made_watched[ship] + self._made_of_ship[ship]
         made = self._made_of_ship[ship]
         p = (strength * self._level + self.m.earned * made) / (strength + np.maximum(looked, made))
@@ -273,7 +271,8 @@ class Sampler:
         made = self._made_of_ship[ship] - held
         made_watched = self._made_watched[ship] - (self._watched[g] if held else 0.0)
         looked = self._looked_of_ship[ship] - self._watched[g] - made_watched + made
-        p = min((self._strength * self._level + self.m.earned * made) / (self._strength + max(looked, made)), 1 - 1e-9)
+        strength = self.m.habit_strength
+        p = min((strength * self._level + self.m.earned * made) / (strength + max(looked, made)), 1 - 1e-9)
         return float(p / (1 - p) * self._fixed[g])
 
     def _odds_of_all(self) -> Floats:
@@ -281,7 +280,8 @@ class Sampler:
         made = self._made_of_ship[self._ship] - self._has_dark
         made_watched = self._made_watched[self._ship] - np.where(self._has_dark, self._watched, 0.0)
         looked = self._looked_of_ship[self._ship] - self._watched - made_watched + made
-        p = (self._strength * self._level + self.m.earned * made) / (self._strength + np.maximum(looked, made))
+        strength = self.m.habit_strength
+        p = (strength * self._level + self.m.earned * made) / (strength + np.maximum(looked, made))
         p = np.minimum(p, 1 - 1e-9)
         out: Floats = p / (1 - p) * self._fixed
         return out
@@ -449,9 +449,6 @@ class Sampler:
         strength = self.m.p_trip_strength
         if self.is_learning:
             self._level = (strength * self.m.p_trip + self.m.earned * made) / (strength + made + unmade)
-            earned = self.m.earned * self._made_of_ship
-            looked = self._looked_of_ship - self._made_watched + self._made_of_ship
-            self._strength = prone.strength(earned, looked, self._level, prior=self.m.habit_strength)
 
     def known(self) -> list[float]:
         """Of every visit of this state, the probability that a silence made it."""
@@ -491,11 +488,6 @@ class Sampler:
     def level(self) -> float:
         """How common trips are among the silences that fit, in this state."""
         return self._level
-
-    @property
-    def strength(self) -> float:
-        """How many silences the level is worth when a ship's own habit is judged, in this state."""
-        return self._strength
 
     def alone(self, p_ship: Floats) -> list[dict[int, float]]:
         """Per look, what each silence would be worth if the look were a stay of its own, and no other visit known: `{silence: p}`.

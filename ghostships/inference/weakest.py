@@ -33,7 +33,7 @@ def sentence(p: float, links: Iterable[Link], *, nothing: str) -> str:
     lowest = min(links, key=lambda link: (link.p_without, link.what), default=None)
     if lowest is None or shown(lowest.p_without) == shown(p):
         return nothing
-    return f"{lowest.what}: without it {shown(lowest.p_without)} instead of {shown(p)}"
+    return f"{lowest.what}: without it, all else as it stands, {shown(lowest.p_without)} instead of {shown(p)}"
 
 
 def shown(p: float) -> str:
@@ -61,7 +61,7 @@ def of_evidence(steps: Sequence[Factor], *, nothing: str) -> str:
     most = max(links, key=lambda link: (abs(link.p_without - p), link.what), default=None)
     if most is None or shown(most.p_without) == shown(p):
         return nothing
-    return f"{most.what}: without it {shown(most.p_without)} instead of {shown(p)}"
+    return f"{most.what}: without it, all else as it stands, {shown(most.p_without)} instead of {shown(p)}"
 
 
 def of_matches(matches: pd.DataFrame, evidence: pd.DataFrame) -> pd.DataFrame:

@@ -81,9 +81,6 @@ KINDS = {
     **dict.fromkeys(("containers", "containers_only"), "containers"),
     **dict.fromkeys(("ais", "ais_position"), "ais"),
 }
-BERTH_ODDS = 4.0
-"""A place within reach of two berths names neither, unless one of them is this much likelier (own judgement)."""
-
 SCENE_TIME_TOLERANCE = timedelta(hours=1)
 """A stated time may differ this much from the one in the scene's name before the two contradict each other (own
 judgement)."""
@@ -234,8 +231,7 @@ def _is_port_point(lat: float, lon: float | None, ports: list[Port]) -> bool:
 def _berth(
     text: str, ports: list[Port], lat: float | None, lon: float | None, sigma_m: float | None, route: Route
 ) -> str | None:
-    """The berth of the route, else as given. A place names one only when more exact than the berth is large, and when the next
-    berth is so much farther that this one is `BERTH_ODDS` times as likely: radar puts ships at the neighbouring pier."""
+    """The berth of the route, else as given. A place names one only when more exact than the berth is large."""
     if len(ports) != 1:
         return text or None
     if text:
@@ -244,10 +240,7 @@ def _berth(
     if lat is None or lon is None or sigma_m is None:
         return None
     near = sorted((_km(lat, lon, b.lat_deg, b.lon_deg) * 1000, b.id, b) for b in ports[0].berths)
-    if not near or near[0][0] > near[0][2].radius_m or sigma_m > near[0][2].radius_m:
-        return None
-    nearer = (near[1][0] ** 2 - near[0][0] ** 2) / (2 * sigma_m**2) if len(near) > 1 and sigma_m > 0 else math.inf
-    return near[0][1] if nearer >= math.log(BERTH_ODDS) else None
+    return near[0][1] if near and near[0][0] <= near[0][2].radius_m and sigma_m <= near[0][2].radius_m else None
 
 
 def _window(values: dict[str, str], ports: list[Port], lon: float | None, optical: bool) -> tuple[datetime, datetime]:

@@ -117,8 +117,8 @@ def test_layers_that_gdal_did_not_finish_are_an_error(
     assert len(frames["gaps"])
     finish = geo._finish
 
-    def unfinished(path: Path) -> None:
-        finish(path)
+    def unfinished(path: Path, **said: object) -> None:
+        finish(path, **said)
         base = sqlite3.connect(path)
         base.execute(harm)
         base.commit()

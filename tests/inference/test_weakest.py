@@ -35,7 +35,7 @@ def test_the_weakest_link_is_the_one_that_costs_most() -> None:
     steps = [Factor("name_read", 3.0, "read as SIM HARE"), Factor("draught", 1.0, "deeper"), Factor("prior", 0.0, "")]
     links = weakest.of_factors(steps, 4.0)
     assert weakest.sentence(factors.probability(4.0), links, nothing="-") == (
-        "name read (read as SIM HARE): without it 0.67 instead of 0.94"
+        "name read (read as SIM HARE): without it, all else as it stands, 0.67 instead of 0.94"
     )
 
 
@@ -71,7 +71,7 @@ def test_the_single_fact_of_a_sum_is_the_one_that_moves_it_most(steps: list[Fact
     said = weakest.of_evidence(named, nothing="-")
     if said == "-":
         return
-    name, _, rest = said.partition(" (because): without it ")
+    name, _, rest = said.partition(" (because): without it, all else as it stands, ")
     left = {
         round(abs(factors.probability(round(total(named) - f.bits, 3)) - p), 6)
         for f in named
@@ -99,6 +99,6 @@ def test_a_match_names_the_fact_that_it_hangs_on() -> None:
         }
     )
     links = weakest.of_matches(matches, evidence)["weakest_link"]
-    assert links[0] == "name read (read as SIM HARE): without it 0.11 instead of 0.80"
+    assert links[0] == "name read (read as SIM HARE): without it, all else as it stands, 0.11 instead of 0.80"
     assert links[1:].isna().all()
     assert weakest.of_matches(matches[:0], evidence[:0]).empty

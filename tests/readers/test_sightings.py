@@ -75,13 +75,6 @@ def test_places_name_ports_and_berths_only_as_far_as_they_are_exact(tmp_path: Pa
     assert pd.isna(found["port"][3])
 
 
-def test_a_place_between_two_berths_names_neither(tmp_path: Path) -> None:
-    """Radar is right to 250 m and the piers lie 250 m apart: no ship is put at the coal pier for that."""
-    text = "id,time,lat,lon,position_sigma_m\na,2025-02-20T02:00:00Z,42.22513,130.28313,250\n"
-    found = read(tmp_path, text + "b,2025-02-20T02:00:00Z,42.2235,130.2830,60\n")[0]
-    assert found["berth"].fillna("").tolist() == ["", "NAJIN_PIER3"]
-
-
 def test_a_missing_or_zero_place_error_is_the_sensors_and_is_said(tmp_path: Path) -> None:
     """BI-134: never treated as exact."""
     text = "id,time,lat,lon,position_sigma_m,sensor\na,2025-02-20T02:00:00Z,41,131,,SAR\nb,2025-02-20T02:00:00Z,41,131,0,Planet\n"

@@ -90,7 +90,7 @@ def test_three_pictures_by_name_in_one_silence_are_three_cycles_and_the_third_ha
     assert (trips["n_calls_p50"] == 3).all()
     last = trips.iloc[2]
     named = re.fullmatch(
-        r"the only sighting \(SIM-(\d)\) of call .*: without it (0\.\d\d) instead of over 0\.99", last["weakest_link"]
+        r"the only sighting \(SIM-(\d)\) of call .*: without it, all else as it stands, (0\.\d\d) instead of over 0\.99", last["weakest_link"]
     )
     assert named is not None, last["weakest_link"]
     fewer = tuple(p for n, p in enumerate(pictures) if n != int(named[1]))
@@ -206,7 +206,8 @@ def test_the_pictures_named_as_weakest_link_are_those_whose_loss_moves_the_trip_
         rivals = sorted({c for c in near["call_id"] if c != named[1]})[:2]
         left = {c: _p(_example(tuple(calls[c])), ids, trip["cycle"]) for c in (named[1], *rivals)}
         assert own
-        assert left[named[1]] < trip["p_trip"] - 0.02
+        # In bits: from 0.999 a trip may fall far and still be likely.
+        assert factors.bits_of(left[named[1]]) < factors.bits_of(trip["p_trip"]) - 0.1
         assert left[named[1]] == min(left.values())
     assert asked >= 2
 
