@@ -90,7 +90,8 @@ def test_three_pictures_by_name_in_one_silence_are_three_cycles_and_the_third_ha
     assert (trips["n_calls_p50"] == 3).all()
     last = trips.iloc[2]
     named = re.fullmatch(
-        r"the only sighting \(SIM-(\d)\) of call .*: without it, all else as it stands, (0\.\d\d) instead of over 0\.99", last["weakest_link"]
+        r"the only sighting \(SIM-(\d)\) of call .*: without it, all else as it stands, (0\.\d\d) instead of over 0\.99",
+        last["weakest_link"],
     )
     assert named is not None, last["weakest_link"]
     fewer = tuple(p for n, p in enumerate(pictures) if n != int(named[1]))
