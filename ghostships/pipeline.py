@@ -274,6 +274,7 @@ def judge(
         pd.concat([silences, heard.beginnings], ignore_index=True),
         pd.concat([in_reach, heard.beginnings_in_reach], ignore_index=True),
         _dark_calls(stays, route),
+        _other_trade(stays, route),
         sightings,
         scenes,
         fleet,
@@ -501,6 +502,12 @@ def _dark_calls(stays: pd.DataFrame, route: Route) -> pd.DataFrame:
     ids = {port.id for port in route.ports}
     known = stays["port"].map(lambda text: ids.issuperset(str(text).split("|"))).astype(bool)
     return stays[(stays["kind"] != "transmitting") & stays["in_trade"].astype(bool) & known]
+
+
+def _other_trade(stays: pd.DataFrame, route: Route) -> pd.DataFrame:
+    """Calls at the dark port whose berth or size is of another trade, by no transmitting ship."""
+    at_port = stays["port"] == route.dark_port_id
+    return stays[at_port & (stays["kind"] != "transmitting") & ~stays["in_trade"].astype(bool)]
 
 
 def _attributed(

@@ -29,6 +29,11 @@ SUREST = 0.999
 which carries a claim of .99; the rest is own judgement, for names that were read."""
 
 
+P_IN_TRADE_AFTER_ALL = 0.15
+"""How often what looks like a ship of another trade (its berth, its size) is worth weighing as one of this trade. Fitted in
+simulation (design/calibration.md): one in twelve of them was a ship of this trade, and all were said to be none, for certain."""
+
+
 @dataclass(frozen=True)
 class Settled:
     """Where a first chain came to: visits, how far each is nobody's, how many calls at the dark port silences carry, the level."""
@@ -37,6 +42,16 @@ class Settled:
     none: list[float]
     made: float
     level: float
+
+
+def of_another_trade(
+    model: Model, start: Sequence[Sequence[int]], looks: Sequence[int], *, p_wrong: float = P_IN_TRADE_AFTER_ALL
+) -> Model:
+    """The model in which some looks are of another trade, and of this one only so often; alone, each is none of ours else."""
+    state, sights = Sampler(model, start, SEED), list(model.sights)
+    for s in looks:
+        sights[s] = replace(sights[s], alarm=sights[s].alarm + state.worth(s) * (1 - p_wrong) / p_wrong)
+    return replace(model, sights=sights)
 
 
 def settle(model: Model, start: Sequence[Sequence[int]], *, n_sweeps: int) -> Settled:

@@ -489,6 +489,14 @@ class Sampler:
         """How common trips are among the silences that fit, in this state."""
         return self._level
 
+    def worth(self, s: int) -> float:
+        """Weight of a look as a stay of its own, whoever made it, the rest of the state as it is."""
+        x = self.m.sights[s]
+        fresh = Visit(x.port, (s,), self._said((s,)))
+        _, weights = self._by_silence(fresh)
+        seen = float(self._alike(x.port, [fresh.said], self.visit_of[s])[0])
+        return fresh.said.common * (float(weights.sum()) + self._of_unknown(x.port, fresh.looks, fresh.said, seen))
+
     def alone(self, p_ship: Floats) -> list[dict[int, float]]:
         """Per look, what each silence would be worth if the look were a stay of its own, and no other visit known: `{silence: p}`.
 

@@ -263,6 +263,16 @@ def _as_drawn(
                     Factor("competition", rest, because),
                 ]
                 found.setdefault(s.sighting_id, []).append((gap_id, steps))
+    for sighting_id in sorted(set(by_id) & set(drawn.by_sighting) - set(found)):
+        # Its call is of another trade by its berth or size: nothing but the draws spoke of it.
+        for gap_id, p in sorted(drawn.by_sighting[sighting_id].items()):
+            if p >= LEAST_ODDS:
+                because = (
+                    "berth or size are of another trade, which is not always so; its length, its own history, and all other "
+                    "ships that may be this detection"
+                )
+                steps = [Factor("competition", factors.bits_of(min(p, 1 - LEAST_ODDS)), because)]
+                found.setdefault(sighting_id, []).append((gap_id, steps))
     return found
 
 

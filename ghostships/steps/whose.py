@@ -42,6 +42,7 @@ def draw(
     gaps: pd.DataFrame,
     reach: pd.DataFrame,
     port_calls: pd.DataFrame,
+    other_trade: pd.DataFrame,
     sightings: pd.DataFrame,
     scenes: pd.DataFrame,
     vessels: pd.DataFrame,
@@ -57,11 +58,15 @@ def draw(
     """Draw who was seen, by the sightings of `port_calls`; None without listed scenes or without such sightings.
 
     Parameters are those of `steps.match.weigh`; `gaps` and `reach` may hold silences before a ship was first heard as well.
+    `other_trade` are calls at the dark port whose berth or size is of another trade: their sightings are weighed beside the others,
+    each for itself, and no stay of `Drawn.visits` holds one.
     """
     dark = port_calls.sort_values("call_id")
     if not len(scenes) or not len(dark):
         return None
-    port_of = {s: str(port) for ids, port in zip(dark["sighting_ids"], dark["port"], strict=True) for s in ids}
+    aside = {s for ids in other_trade["sighting_ids"] for s in ids}
+    asked = pd.concat([dark, other_trade])
+    port_of = {s: str(port) for ids, port in zip(asked["sighting_ids"], asked["port"], strict=True) for s in ids}
     seen = _looks(sightings[sightings["sighting_id"].isin(set(port_of))], port_of, route)
     ports = [port for port in route.ports if any(x.port == port.id for x in seen)]
     seen = sorted(seen, key=lambda x: ([p.id for p in ports].index(x.port), *looks.in_time(x)))
@@ -105,6 +110,7 @@ def draw(
         apart=frozenset((a, b) for a, b in pairs if a != b),
     )
     begin = [sorted({place[i] for i in ids}) for ids in dark["sighting_ids"]]
+    model = chains.of_another_trade(model, begin, sorted({place[i] for i in aside}))
     settled = chains.settle(model, begin, n_sweeps=N_SETTLE)
     if settled.made > 0:
         # The same pictures at other times: what silences and visits have in common then is chance, and teaches nothing.
@@ -120,7 +126,7 @@ def draw(
             times = [span for (span,), _, _ in moved_windows]
             moved_sights = [
                 replace(x, start_h=a / US - zero_h, end_h=b / US - zero_h)
-                for x, (a, b) in zip(sights, times, strict=True)
+                for x, (a, b) in zip(model.sights, times, strict=True)
             ]
             moved_bits = [by_gap.get(case.gap.gap_id, 0.0) for case in moved]
             other = replace(
@@ -135,7 +141,7 @@ def draw(
     gap_ids = [str(case.gap.gap_id) for case in cases]
     feasible = [g for g, case in enumerate(cases) if case.is_feasible]
     return Drawn(
-        visits=[sorted(i for s in visit for i in seen[s].ids) for visit in _all(answer.visits, len(seen))],
+        visits=[own for visit in _all(answer.visits, len(seen)) if (own := _ids(visit, seen, aside))],
         by_sighting={
             i: {gap_ids[g]: p for g, p in answer.by_look[n].items()} for n, x in enumerate(seen) for i in x.ids
         },
@@ -160,6 +166,11 @@ def _unbroken(settled: chains.Settled, sights: list[visits.Sight]) -> chains.Set
         visits=[visit for visit, is_whole in zip(settled.visits, whole, strict=True) if is_whole],
         none=[p for p, is_whole in zip(settled.none, whole, strict=True) if is_whole],
     )
+
+
+def _ids(visit: list[int], seen: list[looks.Look], aside: set[str]) -> list[str]:
+    """The sightings of a stay, without those of another trade."""
+    return sorted(i for s in visit for i in seen[s].ids if i not in aside)
 
 
 def _all(found: list[list[int]], n: int) -> list[list[int]]:
