@@ -49,11 +49,11 @@ def test_a_trip_is_as_likely_as_any_look_at_its_ship_there(drawn: tuple) -> None
 
 
 def test_what_looks_like_another_trade_is_a_ship_of_this_one_as_seldom_as_told(drawn: tuple) -> None:  # type: ignore[type-arg]
-    """For the ship at the coal pier: never ruled out, never likelier than one in seven; who was drawn without it is not asked."""
+    """For the ship at the coal pier: never ruled out, but far less likely than at a pier of this trade."""
     m, _ = drawn
     start = [[s] for s in range(len(m.sights))]
     doubtful = chains.of_another_trade(m, start, [0], p_wrong=0.15)
     assert doubtful.sights[1:] == m.sights[1:]
-    answer = chains.draw(doubtful, start, n_before=20, n_states=400, n_chains=2)
-    assert 0.0 < sum(answer.by_look[0].values()) < 0.25
-    assert answer.alarm[0] > 0.7
+    plain, answer = (chains.draw(x, start, n_before=20, n_states=400, n_chains=2) for x in (m, doubtful))
+    assert 0.0 < sum(answer.by_look[0].values()) < 0.5 * sum(plain.by_look[0].values())
+    assert answer.alarm[0] > 0.6
