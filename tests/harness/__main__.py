@@ -63,7 +63,7 @@ def _part(name: str, share: str, seed: int, folder: Path) -> Tally:
 def _schedules(folder: Path, is_long: bool, seed: int, tally: Tally) -> None:
     import schedules
 
-    for number in range(500 if is_long else 20):
+    for number in range(500 if is_long else 10):
         # The page and the layers are drawn from the tables: every fifth schedule draws them too.
         schedules.check(
             folder / "s", seed * 1000 + number, whole=number % 5 == 0, with_run=number % 4 == 0, tally=tally
@@ -145,7 +145,7 @@ def _points(bench: Any, is_long: bool, seed: int, n: int) -> Callable[[int], boo
 def _kills(folder: Path, is_long: bool, seed: int, tally: Tally) -> None:
     import kills
 
-    kills.killed_at_random(folder, n=200 if is_long else 20, seed=seed, tally=tally)
+    kills.killed_at_random(folder, n=200 if is_long else 10, seed=seed, tally=tally)
 
 
 def _readers(folder: Path, is_long: bool, seed: int, tally: Tally) -> None:

@@ -132,6 +132,7 @@ def _how_far(bench: Bench) -> str:
 
 def _until(stop: Any, job: Callable[[], dict[str, int]], answers: Connection, bad: list[str]) -> None:
     counts: dict[str, int] = {}
+    answers.send("begun")
     while not stop.is_set():
         for name, n in job().items():
             counts[name] = counts.get(name, 0) + n
@@ -205,6 +206,9 @@ def readers_beside_runners(folder: Path, *, seconds: float, tally: Tally) -> Non
         process = context.Process(target=target, args=(place.folder, *args, stop, its))
         process.start()
         started.append((process, mine))
+    # Starting a process takes seconds on a busy machine: the time counts from where all of them work.
+    for _, mine in started:
+        _heard(mine, "begun")
     time.sleep(seconds)
     stop.set()
     for process, answers in started:

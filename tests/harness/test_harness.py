@@ -45,12 +45,12 @@ needs_compiler = pytest.mark.skipif(disk_shim.compiler() is None, reason="the sh
 
 
 @pytest.mark.slow
-def test_twenty_schedules_end_as_one_batch(sample: Sample) -> None:
+def test_ten_schedules_end_as_one_batch(sample: Sample) -> None:
     """P1, P4, P5, P6: whatever had arrived by each night, the tables, the books, the flags and the gaps are right in the end."""
     counts = sample("schedules")
-    assert counts["schedules"] == 20
-    assert counts["gaps compared by hand"] > 50
-    assert counts["flags followed"] > 5
+    assert counts["schedules"] == 10
+    assert counts["gaps compared by hand"] > 25
+    assert counts["flags followed"] > 2
 
 
 @pytest.mark.slow
@@ -70,9 +70,9 @@ def test_a_delivery_that_could_not_be_read_tonight_is_read_the_night_after(sampl
 
 
 @pytest.mark.slow
-def test_twenty_kills_at_random_moments_harm_nothing(sample: Sample) -> None:
+def test_ten_kills_at_random_moments_harm_nothing(sample: Sample) -> None:
     """F2: `kill -9` of the process of a night."""
-    assert sample("kills")["kills"] == 20
+    assert sample("kills")["kills"] == 10
 
 
 @pytest.mark.slow
