@@ -294,7 +294,7 @@ def _per_seed(results: Sequence[dict[str, Any]]) -> list[str]:
     lines = [
         "## Every seed",
         "",
-        "Seeds marked * were looked at while the method was built; the others were only scored.",
+        "Seeds marked * were looked at while the method was built; the others were only scored (see the end of the page).",
         "",
     ]
     lines += [
