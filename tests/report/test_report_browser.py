@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +14,14 @@ import pytest
 import sample
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
+from window import Watched
 
 from ghostships import job, routes, tables
 from ghostships.report import page as report_page
 
 pytestmark = pytest.mark.browser
-CHROMIUM = "/usr/bin/chromium"
 ROUTE = routes.load()
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 MARK = "window.__ran=1"
 # The output-injection cases of the list of bad inputs, as far as a page can meet them; BI-097 has a test of its own.
 PAYLOADS = {
@@ -48,23 +37,6 @@ PAYLOADS = {
     "keys": "__proto__",
     "keys of objects": "constructor",
 }  # fmt: skip
-
-
-@dataclass
-class Watched:
-    """A page and everything it did that it must not do."""
-
-    page: Page
-    offences: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    assert shutil.which("chromium"), "chromium is missing; `make chromium` installs it"
-    with sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

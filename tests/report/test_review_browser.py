@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import queue
-import shutil
 import threading
 import webbrowser
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,8 @@ from typing import Any
 import pytest
 import sample
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
+from window import Watched
 
 from ghostships import review, review_server, routes
 from ghostships.report import folder as report_folder
@@ -24,36 +22,10 @@ from ghostships.reviews import ledger
 from ghostships.reviews.decision import Decision
 
 pytestmark = pytest.mark.browser
-CHROMIUM = "/usr/bin/chromium"
 ROUTE = routes.load()
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-sync",
-]
 NOW = datetime(2024, 10, 1, 12, tzinfo=UTC)
 NOTE = 'seen\n</script><img src=x onerror="window.__ran=1">\u202eevil'
 NAME = "<b>Änna</b>\u2066"
-
-
-@dataclass
-class Watched:
-    """A page and everything it did that it must not do."""
-
-    page: Page
-    offences: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    assert shutil.which("chromium"), "chromium is missing; `make chromium` installs it"
-    with sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield opened
-        opened.close()
 
 
 def watched(browser: Browser, allowed: str) -> Watched:
